@@ -1,0 +1,37 @@
+# Debian 12's packages, each linked to the one room that may know it.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(YAJL REQUIRED IMPORTED_TARGET yajl)
+pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c>=1.4)
+find_program(PROTOC_C protoc-c REQUIRED)
+
+# gRPC: static archives start three times faster (50 shared objects less to load); libc, libssl stay shared.
+pkg_check_modules(GRPC REQUIRED grpc)
+add_library(remex_grpc INTERFACE)
+set(REMEX_GRPC_LINKAGE shared)
+if(REMEX_STATIC_GRPC)
+	find_library(GRPC_ARCHIVE NAMES libgrpc.a)
+	find_library(CARES_ARCHIVE NAMES libcares.a)
+	find_library(RE2_ARCHIVE NAMES libre2.a)
+	if(GRPC_ARCHIVE AND CARES_ARCHIVE AND RE2_ARCHIVE)
+		set(REMEX_GRPC_LINKAGE static)
+	else()
+		message(STATUS "gRPC: no static archives found, linking shared libraries")
+	endif()
+endif()
+if(REMEX_GRPC_LINKAGE STREQUAL static)
+	execute_process(COMMAND ${PKG_CONFIG_EXECUTABLE} --static --libs-only-l grpc OUTPUT_VARIABLE grpc_libs
+		OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+	separate_arguments(grpc_libs)
+	list(FILTER grpc_libs EXCLUDE REGEX "^-l(ssl|crypto|pthread|m|rt|dl|c|stdc\\+\\+|atomic)$")
+	list(JOIN grpc_libs "," grpc_joined)
+	target_link_libraries(remex_grpc INTERFACE
+		"-Wl,-Bstatic,--start-group,${grpc_joined},-lcares,-lre2,-lz,--end-group,-Bdynamic"
+		-lssl -lcrypto Threads::Threads -lm -ldl -lrt -static-libstdc++ -static-libgcc)
+else()
+	target_link_libraries(remex_grpc INTERFACE ${GRPC_LINK_LIBRARIES} Threads::Threads)
+endif()
+message(STATUS "gRPC: ${REMEX_GRPC_LINKAGE}")

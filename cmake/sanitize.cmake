@@ -1,0 +1,6 @@
+# REMEX_SANITIZE applies to everything, generated code too.
+if(REMEX_SANITIZE)
+	add_compile_options(-fsanitize=${REMEX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+	add_link_options(-fsanitize=${REMEX_SANITIZE})
+	add_compile_definitions(REMEX_SANITIZED=1)
+endif()

@@ -1,0 +1,25 @@
+/* server: the embedded REAPI server: CAS, ActionCache, ByteStream, Capabilities, Execution, health, on one store. */
+#pragma once
+
+#include "listen.h"
+#include "pool.h"
+#include "runner.h"
+
+struct server_options {
+	struct listen_options listen;
+	bool execution;          /* false: cache only */
+	const char *dir;         /* store and scratch */
+	int64_t max_size;
+	unsigned max_actions;    /* at once; 0 = processors */
+	bool read_only;
+	struct runner *runner;   /* made before the loop; NULL without execution */
+	struct loop *loop;
+	struct pool *pool;
+	int64_t idle_ms;         /* on_idle after this long without calls and actions; 0 = never */
+	void (*on_idle)(void *ctx);
+	void *ctx;
+};
+struct server;
+struct server *server_new(const struct server_options *o, struct rx_err *err);
+int server_port(const struct server *s);
+void server_free(struct server *s, int64_t grace_ms);

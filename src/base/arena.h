@@ -1,4 +1,5 @@
-/* arena: bump allocation freed all at once, one per action, call or worker. {0} is a valid empty arena. Not thread-safe. */
+/* arena: bump allocation freed all at once, one per action, call or worker. {0} is a valid empty
+ * arena. Not thread-safe. */
 #pragma once
 
 #include "buf.h"
@@ -12,7 +13,7 @@ struct arena {
 
 void *arena_alloc(struct arena *a, size_t n);  /* aligned for any type, not cleared */
 void *arena_zalloc(struct arena *a, size_t n); /* cleared */
-#define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
+#define ARENA_NEW(a, type)      ((type *)arena_zalloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_zalloc((a), sizeof(type) * (size_t)(n)))
 void *arena_copy(struct arena *a, const void *p, size_t n);
 char *arena_str(struct arena *a, const char *s); /* NULL stays NULL */

@@ -1,4 +1,5 @@
-/* banned: functions that are easy to use wrongly; included before every file of ours (cmake/warnings.cmake). */
+/* banned: functions that are easy to use wrongly; included before every file of ours
+ * (cmake/warnings.cmake). */
 #pragma once
 
 #include <stdio.h>
@@ -6,4 +7,5 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat strncat sprintf vsprintf strtok gmtime localtime ctime asctime atoi atol atoll tmpnam
+#pragma GCC poison strcpy strcat strncat sprintf vsprintf strtok gmtime localtime ctime asctime    \
+	atoi atol atoll tmpnam

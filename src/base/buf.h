@@ -1,7 +1,9 @@
-/* buf: byte views and bounded growing buffers; every allocation of the program goes through here or through arena.
+/* buf: byte views and bounded growing buffers; every allocation of the program goes through here or
+ * through arena.
  *
- * rx_view reads, rx_buf builds. A full buffer (max reached) drops what does not fit and remembers it in `full`:
- * append freely, check once. Running out of memory ends the program; sizes from outside are checked before. */
+ * rx_view reads, rx_buf builds. A full buffer (max reached) drops what does not fit and remembers
+ * it in `full`: append freely, check once. Running out of memory ends the program; sizes from
+ * outside are checked before. */
 #pragma once
 
 #include "compiler.h"
@@ -19,7 +21,7 @@ struct rx_buf {
 	bool full;
 };
 #define RX_BUF_DEFAULT_MAX 65536u
-#define RX_BUF_NO_MAX ((size_t)1 << 40)
+#define RX_BUF_NO_MAX      ((size_t)1 << 40)
 
 void *xmalloc(size_t n);
 void *xcalloc(size_t count, size_t n);
@@ -42,7 +44,8 @@ void rx_buf_add_str(struct rx_buf *b, const char *s);
 void rx_buf_add_char(struct rx_buf *b, char c);
 void rx_buf_addf(struct rx_buf *b, const char *fmt, ...) RX_PRINTF(2, 3);
 void rx_buf_insert(struct rx_buf *b, size_t at, const void *p, size_t n);
-/* n writable bytes behind the content, NULL (and full) when max forbids; rx_buf_grew tells how many were written. */
+/* n writable bytes behind the content, NULL (and full) when max forbids; rx_buf_grew tells how many
+ * were written. */
 char *rx_buf_reserve(struct rx_buf *b, size_t n);
 void rx_buf_grew(struct rx_buf *b, size_t n);
 void rx_buf_reset(struct rx_buf *b); /* empty, memory kept */
@@ -51,10 +54,10 @@ const char *rx_buf_str(const struct rx_buf *b); /* NUL-terminated, never NULL */
 char *rx_buf_take(struct rx_buf *b);            /* caller frees; never NULL; b is empty again */
 
 /* Makes room for element n of array v (any element type): RX_GROW(v, n, cap); v[n++] = x; */
-#define RX_GROW(v, n, cap) \
-	do { \
-		if ((n) >= (cap)) { \
-			(cap) = (cap) ? (cap) * 2 : 16; \
-			(v) = xrealloc((v), (cap) * sizeof(*(v))); \
-		} \
+#define RX_GROW(v, n, cap)                                                                         \
+	do {                                                                                       \
+		if ((n) >= (cap)) {                                                                \
+			(cap) = (cap) ? (cap)*2 : 16;                                              \
+			(v) = xrealloc((v), (cap) * sizeof(*(v)));                                 \
+		}                                                                                  \
 	} while (0)

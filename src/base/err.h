@@ -1,13 +1,14 @@
 /* err: why something failed, as one line a person can read, plus the codes a program needs.
  *
- * A function that can fail returns bool and takes `struct rx_err *err` last. On failure it has called rx_fail (once)
- * and every layer on the way up may add what only it knows with rx_wrap:
+ * A function that can fail returns bool and takes `struct rx_err *err` last. On failure it has
+ *called rx_fail (once) and every layer on the way up may add what only it knows with rx_wrap:
  *
  *	if (!digest_read_file(&d, path, err))
  *		return rx_wrap(err, "loading action from '%s'", path);
  *
- * Outputs are untouched on failure, err is untouched on success, err is never NULL. Messages read outermost first,
- * carry no "error:", no final newline. An expected outcome (cache miss, action exited 1) is a result, not an error. */
+ * Outputs are untouched on failure, err is untouched on success, err is never NULL. Messages read
+ *outermost first, carry no "error:", no final newline. An expected outcome (cache miss, action
+ *exited 1) is a result, not an error. */
 #pragma once
 
 #include "buf.h"
@@ -27,13 +28,15 @@ enum rx_code {
 
 struct rx_err {
 	enum rx_code code;
-	int grpc_status; /* when code is RX_ERPC */
-	int sys_errno;   /* when code is RX_EIO, else 0 */
-	struct rx_buf msg;  /* "what: where: why" */
-	struct rx_buf hint; /* lines below the message: "blob ... is src/big.bin\ntry: remex doctor" */
+	int grpc_status;   /* when code is RX_ERPC */
+	int sys_errno;     /* when code is RX_EIO, else 0 */
+	struct rx_buf msg; /* "what: where: why" */
+	struct rx_buf
+		hint; /* lines below the message: "blob ... is src/big.bin\ntry: remex doctor" */
 };
 
-/* All return false, so that `return rx_fail(err, ...)` reads well. rx_fail asserts that no error is pending. */
+/* All return false, so that `return rx_fail(err, ...)` reads well. rx_fail asserts that no error is
+ * pending. */
 bool rx_fail(struct rx_err *err, enum rx_code code, const char *fmt, ...) RX_PRINTF(3, 4);
 /* RX_EIO (RX_ENOENT for ENOENT) with ": " strerror(errno) appended. */
 bool rx_fail_errno(struct rx_err *err, const char *fmt, ...) RX_PRINTF(2, 3);

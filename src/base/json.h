@@ -1,5 +1,5 @@
-/* json: writes JSON into a buffer. Commas and quoting are done here; strings that are not UTF-8 have their bad bytes
- * replaced by U+FFFD. {0} plus `out` is a valid start. */
+/* json: writes JSON into a buffer. Commas and quoting are done here; strings that are not UTF-8
+ * have their bad bytes replaced by U+FFFD. {0} plus `out` is a valid start. */
 #pragma once
 
 #include "buf.h"

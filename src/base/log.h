@@ -1,4 +1,5 @@
-/* log: debug lines on stderr for -v, one at a time and never torn; the cancel flag. The only globals of the program. */
+/* log: debug lines on stderr for -v, one at a time and never torn; the cancel flag. The only
+ * globals of the program. */
 #pragma once
 
 #include "compiler.h"
@@ -9,7 +10,8 @@ enum log_level log_level(void);
 /* Lines go to this descriptor from now on (the server's log file); 2 at the start. */
 void log_set_fd(int fd);
 void rx_debug(const char *fmt, ...) RX_PRINTF(1, 2); /* shown from LOG_DEBUG (-v -v) */
-void rx_note(const char *fmt, ...) RX_PRINTF(1, 2);  /* "remex: note: ..." unless LOG_QUIET; each text once per process */
+void rx_note(const char *fmt, ...)
+	RX_PRINTF(1, 2); /* "remex: note: ..." unless LOG_QUIET; each text once per process */
 
 /* Set from the signal thread; long loops look at it. Async-signal-safe. */
 void rx_cancel_set(void);

@@ -1,5 +1,5 @@
-/* map: bytes -> pointer, for digests and paths. Open addressing, keys copied into the map. Not thread-safe.
- * {0} is a valid empty map. */
+/* map: bytes -> pointer, for digests and paths. Open addressing, keys copied into the map. Not
+ * thread-safe. {0} is a valid empty map. */
 #pragma once
 
 #include "arena.h"
@@ -13,11 +13,14 @@ struct rx_map {
 
 void *rx_map_get(const struct rx_map *m, const void *key, size_t n); /* NULL when absent */
 bool rx_map_has(const struct rx_map *m, const void *key, size_t n);
-/* Sets key to value (which may be NULL); returns false when the key was there (its value is replaced). */
+/* Sets key to value (which may be NULL); returns false when the key was there (its value is
+ * replaced). */
 bool rx_map_put(struct rx_map *m, const void *key, size_t n, void *value);
-/* The place of key's value, added as NULL when absent; `added` may be NULL. Valid until the next put or slot. */
+/* The place of key's value, added as NULL when absent; `added` may be NULL. Valid until the next
+ * put or slot. */
 void **rx_map_slot(struct rx_map *m, const void *key, size_t n, bool *added);
 bool rx_map_remove(struct rx_map *m, const void *key, size_t n, void **value_out);
-/* for (size_t i = 0; rx_map_next(&m, &i, &key, &value);) visits in no particular order. key, value may be NULL. */
+/* for (size_t i = 0; rx_map_next(&m, &i, &key, &value);) visits in no particular order. key, value
+ * may be NULL. */
 bool rx_map_next(const struct rx_map *m, size_t *i, struct rx_view *key, void **value);
 void rx_map_release(struct rx_map *m); /* values are the caller's */

@@ -1,5 +1,5 @@
-/* pattern: PCRE2 regular expressions with JIT, limits and positions in errors. Compiled patterns are immutable and may
- * be shared; matching is thread-safe. */
+/* pattern: PCRE2 regular expressions with JIT, limits and positions in errors. Compiled patterns
+ * are immutable and may be shared; matching is thread-safe. */
 #pragma once
 
 #include "err.h"
@@ -11,6 +11,8 @@ struct pattern;
 /* Fails with RX_EUSAGE "regular expression 'x': column N: why". */
 struct pattern *pattern_new(const char *regex, struct rx_err *err);
 void pattern_free(struct pattern *p);
-/* Searches (not anchored). matched is set on success; a match limit reached is an error (RX_ELIMIT). */
-RX_MUST_USE bool pattern_search(const struct pattern *p, struct rx_view subject, bool *matched, struct rx_err *err);
+/* Searches (not anchored). matched is set on success; a match limit reached is an error
+ * (RX_ELIMIT). */
+RX_MUST_USE bool pattern_search(const struct pattern *p, struct rx_view subject, bool *matched,
+				struct rx_err *err);
 const char *pattern_text(const struct pattern *p);

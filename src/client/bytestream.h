@@ -11,8 +11,10 @@ struct bytestream_input {
 	int fd;
 };
 /* Retries, resumes by QueryWriteStatus where the server can. Early return is success. */
-RX_MUST_USE bool bytestream_write(struct client *c, const struct digest *d, const struct bytestream_input *in, struct rx_err *err);
-/* Calls write for each piece in order; verifies size and hash; resumes by read_offset. missing_out: NOT_FOUND. */
+RX_MUST_USE bool bytestream_write(struct client *c, const struct digest *d,
+				  const struct bytestream_input *in, struct rx_err *err);
+/* Calls write for each piece in order; verifies size and hash; resumes by read_offset. missing_out:
+ * NOT_FOUND. */
 RX_MUST_USE bool bytestream_read(struct client *c, const struct digest *d,
-				 bool (*write)(void *ctx, struct rx_view bytes, struct rx_err *err), void *ctx,
-				 bool *missing_out, struct rx_err *err);
+				 bool (*write)(void *ctx, struct rx_view bytes, struct rx_err *err),
+				 void *ctx, bool *missing_out, struct rx_err *err);

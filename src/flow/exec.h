@@ -1,4 +1,5 @@
-/* exec: what `remex exec` does: inputs -> digests -> cache -> upload -> run -> outputs, without printing. */
+/* exec: what `remex exec` does: inputs -> digests -> cache -> upload -> run -> outputs, without
+ * printing. */
 #pragma once
 
 #include "client.h"
@@ -16,37 +17,38 @@ struct exec_options {
 	enum walk_symlinks symlinks;
 	const struct pattern *const *excludes;
 	size_t n_excludes;
-	const struct digest *input_root;  /* already in the CAS; then no inputs */
+	const struct digest *input_root; /* already in the CAS; then no inputs */
 	const char *const *argv;
 	size_t n_argv;
 	const struct action_pair *env, *platform;
 	size_t n_env, n_platform;
-	const char *const *outputs;       /* as given: a trailing "/" = must be a directory */
+	const char *const *outputs; /* as given: a trailing "/" = must be a directory */
 	const bool *output_optional;
 	size_t n_outputs;
 	enum exec_download download;
 	const struct pattern *download_match;
-	const char *out_dir;              /* NULL = root */
+	const char *out_dir; /* NULL = root */
 	int64_t timeout_ms;
 	int32_t priority;
 	const char *salt;
 	bool do_not_cache, no_cache_lookup, require_cached, upload_only, dry_run;
 	enum exec_strategy strategy;
-	struct runner *runner;            /* for EXEC_LOCAL */
+	struct runner *runner; /* for EXEC_LOCAL */
 	const char *scratch_dir;
 };
 struct exec_events {
-	void (*stage)(void *ctx, const char *stage); /* "walk", "lookup", "upload", "queued", "executing", "download" */
+	void (*stage)(void *ctx, const char *stage); /* "walk", "lookup", "upload", "queued",
+							"executing", "download" */
 	void *ctx;
 };
 enum exec_end {
-	EXEC_FINISHED,      /* exit_code is the action's */
-	EXEC_NOT_CACHED,    /* --require-cached */
+	EXEC_FINISHED,   /* exit_code is the action's */
+	EXEC_NOT_CACHED, /* --require-cached */
 	EXEC_TIMED_OUT,
-	EXEC_UPLOADED,      /* --upload-only */
-	EXEC_PLANNED,       /* --dry-run */
-	EXEC_OUTPUT_MISSING,/* a declared output is missing after exit 0 */
-	EXEC_FAILED         /* the server could not run it: status */
+	EXEC_UPLOADED,       /* --upload-only */
+	EXEC_PLANNED,        /* --dry-run */
+	EXEC_OUTPUT_MISSING, /* a declared output is missing after exit 0 */
+	EXEC_FAILED          /* the server could not run it: status */
 };
 struct exec_stage_time {
 	const char *name;
@@ -69,5 +71,6 @@ struct exec_outcome {
 	const char *message;        /* the server's */
 };
 /* stdout_fd, stderr_fd: where the action's own output is written in full (-1 = not). */
-RX_MUST_USE bool exec_run(struct client *c, const struct exec_options *o, const struct exec_events *ev, int stdout_fd,
-			  int stderr_fd, struct arena *a, struct exec_outcome *out, struct rx_err *err);
+RX_MUST_USE bool exec_run(struct client *c, const struct exec_options *o,
+			  const struct exec_events *ev, int stdout_fd, int stderr_fd,
+			  struct arena *a, struct exec_outcome *out, struct rx_err *err);

@@ -1,8 +1,9 @@
-/* action: what an action IS: command, inputs, outputs, platform, policy. Immutable once built, strings in one arena.
+/* action: what an action IS: command, inputs, outputs, platform, policy. Immutable once built,
+ * strings in one arena.
  *
- * Every reader produces it (REAPI bytes, logs, graphs, the command line), every consumer takes it: wire packs it, lint
- * checks it, scrub rewrites it, key digests it, runner runs it. What a source does not know is unknown (NULL, zero
- * digest, TRI_UNKNOWN), never a default. */
+ * Every reader produces it (REAPI bytes, logs, graphs, the command line), every consumer takes it:
+ * wire packs it, lint checks it, scrub rewrites it, key digests it, runner runs it. What a source
+ * does not know is unknown (NULL, zero digest, TRI_UNKNOWN), never a default. */
 #pragma once
 
 #include "directory.h"
@@ -27,7 +28,11 @@ struct action_output {
 	const char *target;
 };
 /* Command.OutputDirectoryFormat */
-enum output_format { OUTPUT_TREE_ONLY = 0, OUTPUT_DIRECTORY_ONLY = 1, OUTPUT_TREE_AND_DIRECTORY = 2 };
+enum output_format {
+	OUTPUT_TREE_ONLY = 0,
+	OUTPUT_DIRECTORY_ONLY = 1,
+	OUTPUT_TREE_AND_DIRECTORY = 2
+};
 
 struct action_source {
 	const char *file;
@@ -44,7 +49,7 @@ struct action {
 	const char *cwd; /* below the root, "" = the root, NULL unknown */
 	struct action_pair *platform;
 	size_t n_platform;
-	bool has_platform; /* a set but empty platform is another action than none */
+	bool has_platform;         /* a set but empty platform is another action than none */
 	const char **output_paths; /* REAPI 2.1 and later */
 	size_t n_output_paths;
 	const char **output_files, **output_directories; /* before 2.1 */
@@ -52,7 +57,8 @@ struct action {
 	const char **output_node_properties;
 	size_t n_output_node_properties;
 	enum output_format output_format;
-	struct action_pair *command_platform; /* Command.platform where it differs from the action's; else NULL */
+	struct action_pair *command_platform; /* Command.platform where it differs from the
+						 action's; else NULL */
 	size_t n_command_platform;
 	bool has_command_platform;
 
@@ -80,7 +86,8 @@ struct action {
 	struct action_source source;
 };
 
-/* Sorts and deduplicates what the protocol wants sorted: env, outputs, properties, platform (REAPI rules 13-16). */
+/* Sorts and deduplicates what the protocol wants sorted: env, outputs, properties, platform (REAPI
+ * rules 13-16). */
 void action_canonicalize(struct arena *a, struct action *action);
 /* The value of an environment variable or NULL. */
 const char *action_env(const struct action *action, const char *name);

@@ -1,4 +1,5 @@
-/* directory: one level of an input or output tree, as REAPI's Directory has it, and how others encode it. */
+/* directory: one level of an input or output tree, as REAPI's Directory has it, and how others
+ * encode it. */
 #pragma once
 
 #include "arena.h"
@@ -8,7 +9,7 @@ struct node_property {
 	const char *name, *value;
 };
 struct node_properties {
-	bool present;           /* set, perhaps empty */
+	bool present; /* set, perhaps empty */
 	struct node_property *properties;
 	size_t n;
 	bool has_mtime, has_mode;
@@ -41,11 +42,12 @@ struct directory {
 	struct node_properties props;
 	unsigned marks; /* enum directory_mark bits found while reading */
 };
-/* Legal bytes that are not canonical. Execution refuses them, other consumers report them (REAPI rules 1, 8, 17). */
+/* Legal bytes that are not canonical. Execution refuses them, other consumers report them (REAPI
+ * rules 1, 8, 17). */
 enum directory_mark {
-	MARK_UNSORTED = 1u << 0,        /* a list is out of order */
-	MARK_DUPLICATE = 1u << 1,       /* a name, output path or field occurs twice */
-	MARK_ENCODING = 1u << 2,        /* field order, explicit default, long varint */
+	MARK_UNSORTED = 1u << 0,  /* a list is out of order */
+	MARK_DUPLICATE = 1u << 1, /* a name, output path or field occurs twice */
+	MARK_ENCODING = 1u << 2,  /* field order, explicit default, long varint */
 	MARK_UNKNOWN_FIELD = 1u << 3,
 	MARK_OUTPUT_PATH = 1u << 4,     /* absolute, trailing slash, not clean */
 	MARK_SYMLINK_ABSOLUTE = 1u << 5 /* not wrong by itself: by the server's strategy */
@@ -53,9 +55,10 @@ enum directory_mark {
 
 void directory_sort(struct directory *d); /* canonical order (REAPI rule 8) */
 
-/* tree (floor 2) needs to encode and decode directories, wire (floor 2) can: flow and server hand this over. */
+/* tree (floor 2) needs to encode and decode directories, wire (floor 2) can: flow and server hand
+ * this over. */
 struct directory_codec {
 	void (*pack)(const struct directory *d, struct rx_buf *out); /* canonical bytes, appended */
-	RX_MUST_USE bool (*unpack)(struct arena *a, struct rx_view bytes, enum digest_function f, struct directory *out,
-				   struct rx_err *err);
+	RX_MUST_USE bool (*unpack)(struct arena *a, struct rx_view bytes, enum digest_function f,
+				   struct directory *out, struct rx_err *err);
 };

@@ -1,4 +1,5 @@
-/* result: what an action left behind: REAPI's ActionResult, with old and new fields folded into one list. */
+/* result: what an action left behind: REAPI's ActionResult, with old and new fields folded into one
+ * list. */
 #pragma once
 
 #include "action.h"
@@ -11,13 +12,13 @@ struct result_output {
 	bool topological;          /* directory: is_topologically_sorted */
 	const char *target;        /* symlink */
 	bool is_executable;
-	struct rx_view contents;   /* inlined file, empty = not */
+	struct rx_view contents; /* inlined file, empty = not */
 	struct node_properties props;
 };
 /* Nanoseconds since 1970, 0 = unknown. */
 struct result_times {
-	int64_t queued, worker_start, worker_completed, input_start, input_completed, execution_start,
-		execution_completed, output_start, output_completed;
+	int64_t queued, worker_start, worker_completed, input_start, input_completed,
+		execution_start, execution_completed, output_start, output_completed;
 };
 struct result {
 	struct result_output *outputs; /* each path once (REAPI rule 137) */

@@ -4,16 +4,16 @@
 #include "loop.h"
 
 struct channel_options {
-	const char *target;       /* "host:port" or "unix:/path" */
-	const char *display;      /* how messages name it: "grpcs://cache.example:443" */
+	const char *target;  /* "host:port" or "unix:/path" */
+	const char *display; /* how messages name it: "grpcs://cache.example:443" */
 	bool tls;
-	const char *tls_ca;       /* PEM file; NULL = the system's roots */
-	const char *tls_cert;     /* PEM files, both or none */
+	const char *tls_ca;   /* PEM file; NULL = the system's roots */
+	const char *tls_cert; /* PEM files, both or none */
 	const char *tls_key;
 	const char *tls_server_name; /* expected name, NULL = the target's */
-	int64_t keepalive_ms;     /* 0 = off */
-	const char *user_agent;   /* prefix; may be NULL */
-	int64_t max_receive;      /* largest message taken, 0 = CHANNEL_MAX_RECEIVE */
+	int64_t keepalive_ms;        /* 0 = off */
+	const char *user_agent;      /* prefix; may be NULL */
+	int64_t max_receive;         /* largest message taken, 0 = CHANNEL_MAX_RECEIVE */
 };
 #define CHANNEL_MAX_RECEIVE (256 << 20)
 

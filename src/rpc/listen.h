@@ -1,9 +1,9 @@
-/* listen: the server side. Handlers run on a pool, never on the loop, one at a time for each call, so a handler may
- * read files but a call that waits (an Execute stream) holds no thread.
+/* listen: the server side. Handlers run on a pool, never on the loop, one at a time for each call,
+ * so a handler may read files but a call that waits (an Execute stream) holds no thread.
  *
- * Life of a call: start -> message* -> half_close -> ... -> closed. The handler answers with listen_send and
- * listen_finish at any time from any thread between start and closed. `closed` comes exactly once, last, also when the
- * client went away; only then `data` may be freed. */
+ * Life of a call: start -> message* -> half_close -> ... -> closed. The handler answers with
+ * listen_send and listen_finish at any time from any thread between start and closed. `closed`
+ * comes exactly once, last, also when the client went away; only then `data` may be freed. */
 #pragma once
 
 #include "loop.h"
@@ -14,51 +14,60 @@
 struct listen_call;
 struct listen_method {
 	const char *path; /* "/google.bytestream.ByteStream/Write" */
-	bool (*start)(struct listen_call *c); /* may be NULL; false = it has finished the call itself */
+	bool (*start)(
+		struct listen_call *c); /* may be NULL; false = it has finished the call itself */
 	/* One message. The next one is read after it returned, unless it called listen_hold. */
 	void (*message)(struct listen_call *c, struct rx_view msg);
-	void (*half_close)(struct listen_call *c); /* may be NULL: unary and server-stream calls answer in message */
+	void (*half_close)(struct listen_call *c); /* may be NULL: unary and server-stream calls
+						      answer in message */
 	void (*writable)(struct listen_call *c);   /* the last listen_send has left; may be NULL */
 	void (*closed)(struct listen_call *c);     /* may be NULL */
 };
 
 struct listen_options {
-	const char *unix_path;   /* either this (mode 0600, peers of other users refused), */
-	const char *address;     /* or HOST:PORT (port 0 = any) */
-	const char *tls_cert, *tls_key, *tls_client_ca; /* PEM files; client_ca = certificates demanded */
-	int64_t max_receive;     /* largest message; 0 = LISTEN_MAX_RECEIVE */
-	unsigned max_calls;      /* live at once, 0 = LISTEN_MAX_CALLS; more are answered RESOURCE_EXHAUSTED */
+	const char *unix_path; /* either this (mode 0600, peers of other users refused), */
+	const char *address;   /* or HOST:PORT (port 0 = any) */
+	const char *tls_cert, *tls_key,
+		*tls_client_ca; /* PEM files; client_ca = certificates demanded */
+	int64_t max_receive;    /* largest message; 0 = LISTEN_MAX_RECEIVE */
+	unsigned max_calls;     /* live at once, 0 = LISTEN_MAX_CALLS; more are answered
+				   RESOURCE_EXHAUSTED */
 };
 #define LISTEN_MAX_RECEIVE (4 << 20)
-#define LISTEN_MAX_CALLS 4096
+#define LISTEN_MAX_CALLS   4096
 
 struct listener;
 /* Unknown methods are answered UNIMPLEMENTED. methods and ctx must outlive the listener. */
 struct listener *listen_new(struct loop *l, struct pool *pool, const struct listen_options *o,
-			    const struct listen_method *methods, size_t n, void *ctx, struct rx_err *err);
+			    const struct listen_method *methods, size_t n, void *ctx,
+			    struct rx_err *err);
 int listen_port(const struct listener *l); /* 0 for unix sockets */
 /* No new calls; live ones get grace_ms, then are cancelled; returns when all closed. */
 void listen_free(struct listener *l, int64_t grace_ms);
 
-void *listen_ctx(const struct listen_call *c);       /* what listen_new was given */
+void *listen_ctx(const struct listen_call *c); /* what listen_new was given */
 const struct listen_method *listen_method_of(const struct listen_call *c);
-void *listen_data(const struct listen_call *c);      /* the handler's own */
+void *listen_data(const struct listen_call *c); /* the handler's own */
 void listen_set_data(struct listen_call *c, void *data);
-struct arena *listen_arena(struct listen_call *c);   /* lives as long as the call; only from within handlers */
+struct arena *
+listen_arena(struct listen_call *c); /* lives as long as the call; only from within handlers */
 /* Request header; raw bytes for "-bin" names; empty when absent. */
 struct rx_view listen_header(const struct listen_call *c, const char *name);
 const char *listen_peer(const struct listen_call *c);
-bool listen_peer_authenticated(const struct listen_call *c); /* unix socket of the same user, or a client certificate */
+bool listen_peer_authenticated(
+	const struct listen_call *c); /* unix socket of the same user, or a client certificate */
 bool listen_cancelled(const struct listen_call *c);
 
 void listen_send(struct listen_call *c, struct rpc_body msg); /* queued in order; never blocks */
 size_t listen_queued(const struct listen_call *c);            /* messages not yet sent */
-/* Ends the call after what is queued. details may be empty. Later sends and finishes are ignored. */
+/* Ends the call after what is queued. details may be empty. Later sends and finishes are ignored.
+ */
 void listen_finish(struct listen_call *c, int code, const char *message, struct rx_view details);
 void listen_reply(struct listen_call *c, struct rpc_body msg); /* send and finish OK */
 /* Stops reading until listen_resume: back-pressure for a handler that passes the message on. */
 void listen_hold(struct listen_call *c);
 void listen_resume(struct listen_call *c);
-/* Keeps c valid past `closed` (its calls then do nothing) until listen_unref: for operations that outlive streams. */
+/* Keeps c valid past `closed` (its calls then do nothing) until listen_unref: for operations that
+ * outlive streams. */
 void listen_ref(struct listen_call *c);
 void listen_unref(struct listen_call *c);

@@ -1,21 +1,25 @@
 /* loop: the one completion queue and the one thread that everything gRPC in this process runs on.
  *
- * Callbacks on the loop only move bytes and statuses; hashing, files and big (un)packing run on a pool. A blocking
- * function of this room that is called on the loop thread is an assertion failure. Timers are here too (retry, idle). */
+ * Callbacks on the loop only move bytes and statuses; hashing, files and big (un)packing run on a
+ * pool. A blocking function of this room that is called on the loop thread is an assertion failure.
+ * Timers are here too (retry, idle). */
 #pragma once
 
 #include "err.h"
 
 struct loop;
-/* Starts gRPC and the thread. One per process in practice; several are fine in tests. Never fork after it. */
+/* Starts gRPC and the thread. One per process in practice; several are fine in tests. Never fork
+ * after it. */
 struct loop *loop_new(void);
-/* Cancels what still runs, shuts down in order (needed by sanitizers); a one-shot command may _exit instead. */
+/* Cancels what still runs, shuts down in order (needed by sanitizers); a one-shot command may _exit
+ * instead. */
 void loop_free(struct loop *l);
 bool loop_is_current(const struct loop *l);
 /* Cancels every live call of the loop: for the signal thread. */
 void loop_cancel_all(struct loop *l);
 /* Runs fn on the loop thread after delay_ms. */
 struct loop_timer;
-struct loop_timer *loop_timer_start(struct loop *l, int64_t delay_ms, void (*fn)(void *ctx), void *ctx);
+struct loop_timer *loop_timer_start(struct loop *l, int64_t delay_ms, void (*fn)(void *ctx),
+				    void *ctx);
 /* After it returns fn neither runs nor will run. NULL is fine. Not from within fn itself. */
 void loop_timer_stop(struct loop_timer *t);

@@ -1,4 +1,5 @@
-/* rpc_body: the bytes of one outgoing message as owned pieces, so that a blob's buffer travels without being copied. */
+/* rpc_body: the bytes of one outgoing message as owned pieces, so that a blob's buffer travels
+ * without being copied. */
 #pragma once
 
 #include "buf.h"
@@ -19,6 +20,7 @@ struct rpc_body {
 struct rpc_body rpc_body_copy(struct rx_view bytes);
 /* Takes the buffer's memory; b is empty afterwards. */
 struct rpc_body rpc_body_take(struct rx_buf *b);
-/* Releases pieces of a body that was never handed over. Every send function takes the body over, also on failure. */
+/* Releases pieces of a body that was never handed over. Every send function takes the body over,
+ * also on failure. */
 void rpc_body_release(struct rpc_body *body);
 size_t rpc_body_size(const struct rpc_body *body);

@@ -1,4 +1,5 @@
-/* rpc_status: how a call ended. Details are the raw google.rpc.Status of grpc-status-details-bin; wire reads them. */
+/* rpc_status: how a call ended. Details are the raw google.rpc.Status of grpc-status-details-bin;
+ * wire reads them. */
 #pragma once
 
 #include "arena.h"
@@ -10,7 +11,21 @@ struct rpc_status {
 };
 
 enum rpc_code {
-	RPC_OK, RPC_CANCELLED, RPC_UNKNOWN, RPC_INVALID_ARGUMENT, RPC_DEADLINE_EXCEEDED, RPC_NOT_FOUND,
-	RPC_ALREADY_EXISTS, RPC_PERMISSION_DENIED, RPC_RESOURCE_EXHAUSTED, RPC_FAILED_PRECONDITION, RPC_ABORTED,
-	RPC_OUT_OF_RANGE, RPC_UNIMPLEMENTED, RPC_INTERNAL, RPC_UNAVAILABLE, RPC_DATA_LOSS, RPC_UNAUTHENTICATED
+	RPC_OK,
+	RPC_CANCELLED,
+	RPC_UNKNOWN,
+	RPC_INVALID_ARGUMENT,
+	RPC_DEADLINE_EXCEEDED,
+	RPC_NOT_FOUND,
+	RPC_ALREADY_EXISTS,
+	RPC_PERMISSION_DENIED,
+	RPC_RESOURCE_EXHAUSTED,
+	RPC_FAILED_PRECONDITION,
+	RPC_ABORTED,
+	RPC_OUT_OF_RANGE,
+	RPC_UNIMPLEMENTED,
+	RPC_INTERNAL,
+	RPC_UNAVAILABLE,
+	RPC_DATA_LOSS,
+	RPC_UNAUTHENTICATED
 };

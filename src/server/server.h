@@ -1,4 +1,5 @@
-/* server: the embedded REAPI server: CAS, ActionCache, ByteStream, Capabilities, Execution, health, on one store. */
+/* server: the embedded REAPI server: CAS, ActionCache, ByteStream, Capabilities, Execution, health,
+ * on one store. */
 #pragma once
 
 #include "listen.h"
@@ -7,15 +8,15 @@
 
 struct server_options {
 	struct listen_options listen;
-	bool execution;          /* false: cache only */
-	const char *dir;         /* store and scratch */
+	bool execution;  /* false: cache only */
+	const char *dir; /* store and scratch */
 	int64_t max_size;
-	unsigned max_actions;    /* at once; 0 = processors */
+	unsigned max_actions; /* at once; 0 = processors */
 	bool read_only;
-	struct runner *runner;   /* made before the loop; NULL without execution */
+	struct runner *runner; /* made before the loop; NULL without execution */
 	struct loop *loop;
 	struct pool *pool;
-	int64_t idle_ms;         /* on_idle after this long without calls and actions; 0 = never */
+	int64_t idle_ms; /* on_idle after this long without calls and actions; 0 = never */
 	void (*on_idle)(void *ctx);
 	void *ctx;
 };

@@ -13,7 +13,8 @@ struct wire_get_result {
 	size_t n_inline_files;
 };
 void wire_get_result_pack(const struct wire_get_result *m, struct rx_buf *out);
-RX_MUST_USE bool wire_get_result_unpack(struct arena *a, struct rx_view bytes, struct wire_get_result *out, struct rx_err *err);
+RX_MUST_USE bool wire_get_result_unpack(struct arena *a, struct rx_view bytes,
+					struct wire_get_result *out, struct rx_err *err);
 
 struct wire_update_result {
 	const char *instance;
@@ -21,6 +22,7 @@ struct wire_update_result {
 	struct result result;
 	struct rx_view raw_result; /* unpack: the ActionResult as received */
 };
-void wire_update_result_pack(const struct wire_update_result *m, unsigned links, struct rx_buf *out);
-RX_MUST_USE bool wire_update_result_unpack(struct arena *a, struct rx_view bytes, struct wire_update_result *out,
-					   struct rx_err *err);
+void wire_update_result_pack(const struct wire_update_result *m, unsigned links,
+			     struct rx_buf *out);
+RX_MUST_USE bool wire_update_result_unpack(struct arena *a, struct rx_view bytes,
+					   struct wire_update_result *out, struct rx_err *err);

@@ -29,7 +29,8 @@ struct wire_capabilities {
 	uint64_t fastcdc_avg, repmaxcdc_min, repmaxcdc_horizon;
 	uint32_t fastcdc_seed;
 	bool exec_enabled;
-	enum digest_function exec_functions[32]; /* field 5, or field 1 alone when 5 is empty (REAPI rule 41) */
+	enum digest_function
+		exec_functions[32]; /* field 5, or field 1 alone when 5 is empty (REAPI rule 41) */
 	size_t n_exec_functions;
 	struct wire_priority_range *exec_priorities, *cache_priorities;
 	size_t n_exec_priorities, n_cache_priorities;
@@ -37,6 +38,8 @@ struct wire_capabilities {
 	size_t n_node_properties;
 };
 void wire_capabilities_request_pack(const char *instance, struct rx_buf *out);
-RX_MUST_USE bool wire_capabilities_request_unpack(struct arena *a, struct rx_view bytes, const char **instance, struct rx_err *err);
+RX_MUST_USE bool wire_capabilities_request_unpack(struct arena *a, struct rx_view bytes,
+						  const char **instance, struct rx_err *err);
 void wire_capabilities_pack(const struct wire_capabilities *c, struct rx_buf *out);
-RX_MUST_USE bool wire_capabilities_unpack(struct arena *a, struct rx_view bytes, struct wire_capabilities *out, struct rx_err *err);
+RX_MUST_USE bool wire_capabilities_unpack(struct arena *a, struct rx_view bytes,
+					  struct wire_capabilities *out, struct rx_err *err);

@@ -1,0 +1,5 @@
+/* main: starts the program. */
+int main(void)
+{
+	return 0;
+}

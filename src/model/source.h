@@ -2,6 +2,7 @@
  * server from a disk. */
 #pragma once
 
+#include "arena.h"
 #include "digest.h"
 
 /* One blob on its way out. Either bytes (valid during the call, unless `take` says otherwise) or a

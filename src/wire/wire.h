@@ -12,7 +12,7 @@
 
 #include "action.h"
 #include "result.h"
-#include "limits.h"
+#include "limit.h"
 #include "source.h"
 #include "resource.h"
 

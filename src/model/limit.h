@@ -1,4 +1,4 @@
-/* limits: the largest things taken from outside. Every one has a test that passes it. */
+/* limit: the largest things taken from outside. Every one has a test that passes it. */
 #pragma once
 
 #define LIMIT_DIRECTORY_BYTES (64u << 20)  /* one Directory message */

@@ -41,8 +41,9 @@ size_t digest_key(const struct digest *d, uint8_t out[DIGEST_KEY_MAX]);
 bool digest_function_supported(enum digest_function f);
 const char *digest_function_name(enum digest_function f); /* "sha256"; "unknown" */
 bool digest_function_parse(struct rx_view name, enum digest_function *out); /* any case */
-size_t digest_function_length(enum digest_function f);       /* bytes of hash, 0 unknown */
-enum digest_function digest_function_infer(size_t hash_len); /* REAPI rule 30; UNKNOWN when none */
+size_t digest_function_length(enum digest_function f); /* bytes of hash, 0 unknown */
+enum digest_function
+digest_function_infer(size_t hash_len); /* in bytes; REAPI rule 30; UNKNOWN when none */
 /* In resource names the seven old functions are left out (REAPI rule 70). */
 bool digest_function_is_named(enum digest_function f);
 enum hash_kind digest_hash_kind(enum digest_function f); /* only for supported ones */
@@ -60,7 +61,10 @@ void digest_empty(enum digest_function f, struct digest *out);
  * the length. (REAPI rules 6, 7, 30, 34) */
 RX_MUST_USE bool digest_from_parts(enum digest_function f, struct rx_view hex, int64_t size,
 				   struct digest *out, struct rx_err *err);
-/* "HASH/SIZE", "FUNCTION:HASH/SIZE" or a download resource name (instance ignored). */
+/* The same from text: size in decimal, without sign or leading zeros. */
+RX_MUST_USE bool digest_parse_parts(enum digest_function f, struct rx_view hex, struct rx_view size,
+				    struct digest *out, struct rx_err *err);
+/* "HASH/SIZE", "FUNCTION:HASH/SIZE" or a resource name (instance ignored). */
 RX_MUST_USE bool digest_parse(const char *text, struct digest *out, struct rx_err *err);
 /* "HASH/SIZE"; the function is named ("sha256tree:HASH/SIZE") when its length alone would not say.
  */

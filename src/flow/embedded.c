@@ -1,1 +1,120 @@
+/* embedded: finds the place of the server one gets without asking, and starts it on demand. */
 #include "embedded.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "hash.h"
+#include "utf8.h"
+
+#define EMBEDDED_WAIT_MS 15000
+#define SOCKET_PATH_MAX 107 /* sun_path less its NUL */
+
+bool embedded_dir(char **out, struct rx_err *err)
+{
+	const char *state = getenv("REMEX_STATE_DIR");
+	const char *cache = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
+	char *dir;
+
+	if (state && *state)
+		dir = state[0] == '/' ? xstrdup(state) : realpath(state, NULL);
+	else if (cache && cache[0] == '/')
+		dir = xasprintf("%s/remex", cache);
+	else if (home && home[0] == '/')
+		dir = xasprintf("%s/.cache/remex", home);
+	else
+		dir = xasprintf("/tmp/remex-%u", (unsigned)geteuid());
+	if (!dir)
+		return rx_fail_errno(err, "REMEX_STATE_DIR '%s'", state);
+	if (!file_mkdirs(AT_FDCWD, dir, 0700, false, err)) {
+		free(dir);
+		return rx_wrap(err, "the embedded server's directory");
+	}
+	*out = dir;
+	return true;
+}
+
+bool embedded_paths(struct service_paths *out, struct rx_err *err)
+{
+	RX_CLEANUP(xfreep) char *dir = NULL;
+	RX_CLEANUP(xfreep) char *run = NULL;
+	uint8_t hash[HASH_MAX_LEN];
+	char hex[17];
+
+	if (!embedded_dir(&dir, err))
+		return false;
+	/* A socket's path is short by law; a long state directory gets a short stand-in. */
+	if (strlen(dir) + sizeof("/run/socket") <= SOCKET_PATH_MAX) {
+		run = xasprintf("%s/run", dir);
+	} else {
+		hash_bytes(HASH_SHA256, dir, strlen(dir), hash);
+		hex_encode(hash, 8, hex);
+		run = xasprintf("/tmp/remex-%u-%s", (unsigned)geteuid(), hex);
+	}
+	return service_paths_init(out, run, err);
+}
+
+static int find_build_id(struct dl_phdr_info *info, size_t size RX_UNUSED, void *ctx)
+{
+	char *hex = ctx;
+
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+		const char *p = (const char *)(info->dlpi_addr + ph->p_vaddr);
+		const char *end = p + ph->p_memsz;
+
+		if (ph->p_type != PT_NOTE)
+			continue;
+		while ((size_t)(end - p) >= sizeof(ElfW(Nhdr))) {
+			ElfW(Nhdr) note;
+			size_t name_len, desc_len;
+
+			memcpy(&note, p, sizeof(note));
+			p += sizeof(note);
+			name_len = (note.n_namesz + 3u) & ~3u;
+			desc_len = (note.n_descsz + 3u) & ~3u;
+			if (name_len + desc_len > (size_t)(end - p))
+				break;
+			if (note.n_type == NT_GNU_BUILD_ID && note.n_descsz <= 32 &&
+			    note.n_namesz == 4 && memcmp(p, "GNU", 4) == 0) {
+				hex_encode((const uint8_t *)p + name_len, note.n_descsz, hex);
+				return 1;
+			}
+			p += name_len + desc_len;
+		}
+	}
+	return 1; /* the first object is the program itself; the libraries don't matter */
+}
+
+const char *embedded_build_id(void)
+{
+	static char hex[65];
+
+	if (!hex[0]) {
+		dl_iterate_phdr(find_build_id, hex);
+		if (!hex[0])
+			snprintf(hex, sizeof(hex), "remex-%s", REMEX_VERSION);
+	}
+	return hex;
+}
+
+bool embedded_ensure(const char *program, char **url_out, bool *started_out, struct rx_err *err)
+{
+	RX_CLEANUP(service_paths_release) struct service_paths paths = { 0 };
+	const char *argv[] = { program, "serve", "--on-demand", NULL };
+	struct service_spawn how = {
+		.argv = argv, .wait_ms = EMBEDDED_WAIT_MS, .build_id = embedded_build_id()
+	};
+
+	if (!embedded_paths(&paths, err))
+		return rx_wrap(err, "embedded server");
+	if (!service_ensure(&paths, &how, started_out, err))
+		return rx_wrap(err, "starting the embedded server");
+	*url_out = xasprintf("unix://%s", paths.socket);
+	return true;
+}

@@ -6,6 +6,8 @@
 /* $REMEX_STATE_DIR, else $XDG_CACHE_HOME/remex, else ~/.cache/remex, else /tmp/remex-UID; made
  * 0700. The socket is in a short path ($XDG_RUNTIME_DIR/remex or the same directory). */
 RX_MUST_USE bool embedded_dir(char **out, struct rx_err *err);
+/* Its lock, socket and log. The caller releases it. */
+RX_MUST_USE bool embedded_paths(struct service_paths *out, struct rx_err *err);
 /* Starts it when it does not run (before gRPC is up in this process!), gives its URL. */
 RX_MUST_USE bool embedded_ensure(const char *program, char **url_out, bool *started_out,
 				 struct rx_err *err);

@@ -12,7 +12,7 @@
 #include "utf8.h"
 
 #define EMBEDDED_WAIT_MS 15000
-#define SOCKET_PATH_MAX 107 /* sun_path less its NUL */
+#define SOCKET_PATH_MAX  107 /* sun_path less its NUL */
 
 bool embedded_dir(char **out, struct rx_err *err)
 {
@@ -107,9 +107,9 @@ bool embedded_ensure(const char *program, char **url_out, bool *started_out, str
 {
 	RX_CLEANUP(service_paths_release) struct service_paths paths = { 0 };
 	const char *argv[] = { program, "serve", "--on-demand", NULL };
-	struct service_spawn how = {
-		.argv = argv, .wait_ms = EMBEDDED_WAIT_MS, .build_id = embedded_build_id()
-	};
+	struct service_spawn how = { .argv = argv,
+				     .wait_ms = EMBEDDED_WAIT_MS,
+				     .build_id = embedded_build_id() };
 
 	if (!embedded_paths(&paths, err))
 		return rx_wrap(err, "embedded server");

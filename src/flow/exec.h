@@ -11,6 +11,8 @@ enum exec_strategy { EXEC_REMOTE, EXEC_LOCAL };
 enum exec_download { EXEC_DOWNLOAD_ALL, EXEC_DOWNLOAD_NONE, EXEC_DOWNLOAD_MATCH };
 
 struct exec_options {
+	enum digest_function function; /* of a dry run, which asks no server; UNKNOWN = SHA256 */
+	struct pool *pool;
 	const char *root, *cwd;
 	const struct walk_input *inputs;
 	size_t n_inputs;
@@ -41,6 +43,7 @@ struct exec_events {
 							"executing", "download" */
 	void *ctx;
 };
+#define EXEC_OUTPUT_KEEP (64 << 10)
 enum exec_end {
 	EXEC_FINISHED,   /* exit_code is the action's */
 	EXEC_NOT_CACHED, /* --require-cached */
@@ -70,7 +73,8 @@ struct exec_outcome {
 	struct wire_status status;  /* EXEC_FAILED */
 	const char *message;        /* the server's */
 };
-/* stdout_fd, stderr_fd: where the action's own output is written in full (-1 = not). */
+/* c may be NULL for a dry run. stdout_fd, stderr_fd: where the action's own output is written in
+ * full (-1 = not). */
 RX_MUST_USE bool exec_run(struct client *c, const struct exec_options *o,
 			  const struct exec_events *ev, int stdout_fd, int stderr_fd,
 			  struct arena *a, struct exec_outcome *out, struct rx_err *err);

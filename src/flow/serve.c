@@ -1,4 +1,5 @@
-/* serve: runs the embedded server in this process until it is told to stop or has been idle long enough. */
+/* serve: runs the embedded server in this process until it is told to stop or has been idle long
+ * enough. */
 #include "serve.h"
 
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include "server.h"
 
 #define SERVE_GRACE_MS 5000
-#define UNIX_PREFIX "unix://"
+#define UNIX_PREFIX    "unix://"
 
 struct serve {
 	const struct serve_options *o;
@@ -43,7 +44,8 @@ static bool is_loopback(const char *address)
 static bool named_socket(struct service_paths *p, const char *path, struct rx_err *err)
 {
 	if (path[0] != '/')
-		return rx_fail(err, RX_EUSAGE, "--listen unix://%s: the path must be absolute", path);
+		return rx_fail(err, RX_EUSAGE, "--listen unix://%s: the path must be absolute",
+			       path);
 	p->socket = xstrdup(path);
 	p->lock = xasprintf("%s.lock", path);
 	p->version = xasprintf("%s.version", path);
@@ -81,8 +83,8 @@ static bool choose_place(struct serve *s, struct listen_options *l, bool *execut
 		return true;
 	}
 	if (!strrchr(o->listen, ':') || strstr(o->listen, "://"))
-		return rx_fail(err, RX_EUSAGE,
-			       "--listen '%s': expected unix:///path or HOST:PORT", o->listen);
+		return rx_fail(err, RX_EUSAGE, "--listen '%s': expected unix:///path or HOST:PORT",
+			       o->listen);
 	l->address = o->listen;
 	/* Running commands for whoever reaches a port is not a default. */
 	if (!o->tls_client_ca && !o->insecure) {

@@ -1,4 +1,5 @@
-/* transfer: uploads files and directories, downloads blobs, directories and trees, without printing. */
+/* transfer: uploads files and directories, downloads blobs, directories and trees, without
+ * printing. */
 #include "transfer.h"
 
 #include <errno.h>
@@ -12,8 +13,8 @@
 #include "utf8.h"
 #include "wire_tree.h"
 
-static bool put_tree(struct blob_sink *sink, enum digest_function f, const struct walk_result *walked,
-		     struct digest *out, struct rx_err *err)
+static bool put_tree(struct blob_sink *sink, enum digest_function f,
+		     const struct walk_result *walked, struct digest *out, struct rx_err *err)
 {
 	RX_CLEANUP(rx_buf_release) struct rx_buf bytes = { .max = LIMIT_TREE_BYTES };
 	struct wire_tree tree = { .has_root = true };
@@ -24,7 +25,8 @@ static bool put_tree(struct blob_sink *sink, enum digest_function f, const struc
 	tree.n_children = walked->n_tree - 1;
 	wire_tree_pack(&tree, &bytes);
 	if (bytes.full)
-		return rx_fail(err, RX_ELIMIT, "the Tree is larger than %u bytes", LIMIT_TREE_BYTES);
+		return rx_fail(err, RX_ELIMIT, "the Tree is larger than %u bytes",
+			       LIMIT_TREE_BYTES);
 	digest_of_view(f, rx_view_of(&bytes), out);
 	b.digest = *out;
 	b.bytes = rx_view_of(&bytes);
@@ -141,7 +143,8 @@ static bool is_empty_dir(const char *path)
 }
 
 static bool get_blob(struct client *c, const struct digest *d, const char *path, bool force,
-		     struct digest_list *missing, struct materialise_stats *stats, struct rx_err *err)
+		     struct digest_list *missing, struct materialise_stats *stats,
+		     struct rx_err *err)
 {
 	RX_CLEANUP(xfreep) char *for_dir = xstrdup(path);
 	RX_CLEANUP(xfreep) char *for_base = xstrdup(path);
@@ -176,9 +179,10 @@ static bool get_directory(struct client *c, const struct digest *d, enum transfe
 		return rx_fail(err, RX_EEXIST, "'%s' exists and is no directory", path);
 	if (stat(path, &st) == 0 && !is_empty_dir(path)) {
 		if (!force)
-			return rx_fail(err, RX_EEXIST,
-				       "'%s' exists and is not empty (--force overwrites files in it)",
-				       path);
+			return rx_fail(
+				err, RX_EEXIST,
+				"'%s' exists and is not empty (--force overwrites files in it)",
+				path);
 		return fill(c, d, kind, path, "", true, missing, stats, err);
 	}
 	if (!file_temp_dir(dirname(for_dir), ".remex-get-", &temp, err))
@@ -201,9 +205,9 @@ bool transfer_get(struct client *c, const struct digest *d, enum transfer_kind k
 		  struct transfer_get_result *out, struct rx_err *err)
 {
 	struct materialise_stats stats = { 0 };
-	bool ok = kind == TRANSFER_BLOB ?
-			  get_blob(c, d, out_path, force, missing_out, &stats, err) :
-			  get_directory(c, d, kind, out_path, force, missing_out, &stats, err);
+	bool ok = kind == TRANSFER_BLOB
+			  ? get_blob(c, d, out_path, force, missing_out, &stats, err)
+			  : get_directory(c, d, kind, out_path, force, missing_out, &stats, err);
 
 	if (!ok)
 		return false;

@@ -10,6 +10,10 @@
 #include "source.h"
 
 struct materialise_options {
+	/* Which files and symlinks are made (full path below the target); NULL = all. Directories on
+	 * the way are made only for what is wanted. */
+	bool (*want)(void *ctx, const char *path, bool *yes, struct rx_err *err);
+	void *want_ctx;
 	const char *target_dir; /* exists */
 	int target_fd;          /* used instead when target_dir is NULL */
 	const struct directory_codec *codec;

@@ -7,7 +7,8 @@
 
 #include "err.h"
 
-/* Whole content into out (appended). Fails with RX_ELIMIT past max, RX_ENOENT when absent. */
+/* Whole content into out (appended; out->max is raised as far as needed). Fails with RX_ELIMIT past
+ * max, RX_ENOENT when absent. */
 RX_MUST_USE bool file_read(int dirfd, const char *path, size_t max, struct rx_buf *out,
 			   struct rx_err *err);
 RX_MUST_USE bool file_read_fd(int fd, size_t max, struct rx_buf *out, struct rx_err *err);
@@ -17,7 +18,8 @@ RX_MUST_USE bool file_write(int dirfd, const char *path, struct rx_view data, mo
 RX_MUST_USE bool file_write_fd(int fd, const void *p, size_t n, struct rx_err *err);
 RX_MUST_USE bool file_pread(int fd, void *p, size_t n, int64_t offset, size_t *got,
 			    struct rx_err *err);
-/* Clones (reflink) or copies the rest of `from` to `to`. cloned may be NULL. */
+/* Clones (reflink) or copies the rest of `from` to `to`: size bytes (fewer is an error), or all
+ * there is when size is negative. cloned may be NULL. */
 RX_MUST_USE bool file_copy_fd(int from, int to, int64_t size, bool *cloned, struct rx_err *err);
 /* Opens path without ever leaving dirfd: "..", absolute paths and symlinks that lead out fail
  * (openat2 RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS). flags as open(2). Returns -1 on failure. */

@@ -1,5 +1,5 @@
-/* log: debug lines on stderr for -v, one at a time and never torn; the cancel flag. The only
- * globals of the program. */
+/* log: debug lines on stderr for -v, one at a time and never torn (a newline or escape in the text
+ * becomes \xNN); the cancel flag. The only globals of the program. */
 #pragma once
 
 #include "compiler.h"

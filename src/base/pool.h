@@ -2,7 +2,8 @@
  * the first error.
  *
  * pool_run may block while the queue is full, except when called from a worker of the same pool:
- * then the task runs at once in the caller, so nested work cannot deadlock. */
+ * then the task runs at once in the caller, so nested work cannot deadlock. For the same reason a
+ * worker that waits for a group helps with that group's tasks. */
 #pragma once
 
 #include "err.h"
@@ -25,5 +26,6 @@ struct pool_group *pool_group_new(struct pool *p);
 void pool_group_run(struct pool_group *g, bool (*fn)(void *arg, struct rx_err *err), void *arg);
 void pool_group_cancel(struct pool_group *g);
 bool pool_group_cancelled(const struct pool_group *g);
+/* False with the first error, or with RX_ECANCEL when tasks were skipped. */
 RX_MUST_USE bool pool_group_wait(struct pool_group *g, struct rx_err *err);
 void pool_group_free(struct pool_group *g); /* waits */

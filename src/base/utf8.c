@@ -6,10 +6,11 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Length of the well-formed sequence at p, 0 when there is none (Unicode table 3-7). */
-static size_t sequence(const unsigned char *p, size_t n)
+/* Unicode table 3-7. */
+size_t utf8_sequence(const void *bytes, size_t n)
 {
-	unsigned char c = p[0], low = 0x80, high = 0xbf;
+	const unsigned char *p = bytes;
+	unsigned char c = n ? p[0] : 0xff, low = 0x80, high = 0xbf;
 	size_t len;
 
 	if (c < 0x80)
@@ -54,7 +55,7 @@ bool utf8_valid(const void *p, size_t n)
 		}
 		if (!n)
 			break;
-		size_t len = sequence(at, n);
+		size_t len = utf8_sequence(at, n);
 		if (!len)
 			return false;
 		at += len;
@@ -103,7 +104,7 @@ void utf8_add_safe(struct rx_buf *out, const char *s, size_t n, size_t max)
 	size_t at = 0;
 
 	while (at < shown) {
-		size_t len = sequence(p + at, n - at);
+		size_t len = utf8_sequence(p + at, n - at);
 		/* C1 controls (U+0080 to U+009F) steer terminals just as ESC does. */
 		bool control = p[at] < 0x20 || p[at] == 0x7f ||
 			       (len == 2 && p[at] == 0xc2 && p[at + 1] < 0xa0);

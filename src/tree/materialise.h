@@ -10,8 +10,8 @@
 #include "source.h"
 
 struct materialise_options {
-	/* Which files and symlinks are made (full path below the target); NULL = all. Directories on
-	 * the way are made only for what is wanted. */
+	/* Which files and symlinks are made (full path below the target); NULL = all. Directories
+	 * on the way are made only for what is wanted. */
 	bool (*want)(void *ctx, const char *path, bool *yes, struct rx_err *err);
 	void *want_ctx;
 	const char *target_dir; /* exists */

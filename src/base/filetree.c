@@ -28,6 +28,14 @@ static void dir_close(DIR **d)
 	*d = NULL;
 }
 
+/* When it fails, what comes next fails too and says why. */
+static void make_ours(int parent, const char *name)
+{
+	int ignored = fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW);
+
+	(void)ignored;
+}
+
 /* A directory that forbids it to us is made ours first. */
 static DIR *open_dir(int parent, const char *name)
 {
@@ -36,7 +44,7 @@ static DIR *open_dir(int parent, const char *name)
 
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
 	    (st.st_mode & 0700) != 0700)
-		(void)fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW);
+		make_ours(parent, name);
 	int fd = openat(parent, name, flags);
 	if (fd < 0)
 		return NULL;
@@ -70,7 +78,7 @@ static bool move_up(struct removal *r, int parent, const char *name)
 
 	(void)snprintf(fresh, sizeof(fresh), ".remex-%016" PRIx64, random_u64());
 	/* Moving a directory rewrites its "..". */
-	(void)fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW);
+	make_ours(parent, name);
 	if (renameat(parent, name, r->top, fresh) < 0)
 		return rx_fail_errno(r->err, "cannot move a deep directory up");
 	r->moved = true;

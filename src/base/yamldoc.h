@@ -1,5 +1,6 @@
 /* yamldoc: small YAML files (configuration, rules) as trees that know their line and column, over
- * libyaml. Anchors and tags are refused, duplicate keys are errors, depth and size are limited. */
+ * libyaml. Anchors and tags are refused, duplicate keys are errors, depth and size are limited. A
+ * text without any document is an empty map. */
 #pragma once
 
 #include "arena.h"
@@ -7,6 +8,7 @@
 
 #define YAMLDOC_MAX_BYTES (8u << 20)
 #define YAMLDOC_MAX_DEPTH 64
+#define YAMLDOC_MAX_NODES (1u << 20)
 
 enum yamldoc_type { YAMLDOC_SCALAR, YAMLDOC_LIST, YAMLDOC_MAP };
 struct yamldoc {

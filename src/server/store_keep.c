@@ -86,18 +86,34 @@ uint64_t store_content_key(uint64_t key, const struct stat *st)
 	return key ^ (uint64_t)st->st_ino * 0x9e3779b97f4a7c15u ^ t * 0xc2b2ae3d27d4eb4fu;
 }
 
+/* With the lock held. A flood of digests shortens promises instead of filling memory. */
+static void rotate(struct store *s)
+{
+	int64_t age = clock_mono_ns() - s->rotated_ns;
+
+	if (s->now.n < KEYSET_MAX && age <= s->promise_ns)
+		return;
+	keyset_clear(&s->before);
+	if (age <= 2 * s->promise_ns)
+		s->before = s->now;
+	else
+		keyset_clear(&s->now);
+	s->now = (struct keyset){ 0 };
+	s->rotated_ns = clock_mono_ns();
+}
+
+static bool is_promised(struct store *s, uint64_t key)
+{
+	rotate(s);
+	return keyset_has(&s->now, key) || keyset_has(&s->before, key);
+}
+
 bool store_promise(struct store *s, uint64_t key)
 {
 	bool fresh;
 
 	pthread_mutex_lock(&s->recent);
-	/* A flood of digests shortens promises instead of filling memory. */
-	if (s->now.n >= KEYSET_MAX || clock_mono_ns() - s->rotated_ns > s->promise_ns) {
-		keyset_clear(&s->before);
-		s->before = s->now;
-		s->now = (struct keyset){ 0 };
-		s->rotated_ns = clock_mono_ns();
-	}
+	rotate(s);
 	fresh = keyset_add(&s->now, key);
 	pthread_mutex_unlock(&s->recent);
 	return fresh;
@@ -322,8 +338,7 @@ static bool is_old(struct store *s, const struct store_area *a, const char *name
 	if (a->function == DIGEST_UNKNOWN)
 		return true;
 	pthread_mutex_lock(&s->recent);
-	promised = keyset_has(&s->now, hash_key(hash, a->function)) ||
-		   keyset_has(&s->before, hash_key(hash, a->function));
+	promised = is_promised(s, hash_key(hash, a->function));
 	pthread_mutex_unlock(&s->recent);
 	return !promised;
 }
@@ -359,8 +374,7 @@ static bool evict_file(struct store *s, struct store_area *a, DIR *d, const char
 		return false;
 	key = hash_key(hash, a->function);
 	pthread_mutex_lock(&s->recent);
-	if (a->function == DIGEST_UNKNOWN ||
-	    (!keyset_has(&s->now, key) && !keyset_has(&s->before, key)))
+	if (a->function == DIGEST_UNKNOWN || !is_promised(s, key))
 		gone = unlinkat(dirfd(d), name, 0) == 0;
 	pthread_mutex_unlock(&s->recent);
 	return gone;

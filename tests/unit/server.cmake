@@ -1,0 +1,1 @@
+remex_unit(store LINKS remex_server)

@@ -15,6 +15,7 @@ struct source {
 
 struct builder {
 	struct arena *arena;
+	const char *name;
 	struct jsonpull *pull;
 	size_t nodes;
 	/* Elements of the open objects and arrays, the innermost last. */
@@ -35,6 +36,16 @@ static int64_t read_view(void *ctx, void *p, size_t n, struct rx_err *err)
 	s->rest.p += n;
 	s->rest.n -= n;
 	return (int64_t)n;
+}
+
+/* Its errors begin with line:column. */
+static bool next(struct builder *b, struct jsonpull_event *e, struct rx_err *err)
+{
+	if (jsonpull_next(b->pull, e, err))
+		return true;
+	rx_buf_insert(&err->msg, 0, ":", 1);
+	rx_buf_insert(&err->msg, 0, b->name, strlen(b->name));
+	return false;
 }
 
 static bool duplicate(const struct rx_view *keys, size_t n, struct rx_view *which)
@@ -66,14 +77,14 @@ static bool build_inside(struct builder *b, bool object, struct jsondoc *out, st
 
 	for (;;) {
 		struct jsondoc item;
-		if (!jsonpull_next(b->pull, &e, err))
+		if (!next(b, &e, err))
 			return false;
 		if (e.kind == JSONPULL_OBJECT_END || e.kind == JSONPULL_ARRAY_END)
 			break;
 		if (e.kind == JSONPULL_KEY) {
 			RX_GROW(b->keys, b->keys_n, b->keys_cap);
 			b->keys[b->keys_n++] = arena_view(b->arena, e.text);
-			if (!jsonpull_next(b->pull, &e, err))
+			if (!next(b, &e, err))
 				return false;
 		}
 		if (!build(b, &e, &item, err))
@@ -85,8 +96,9 @@ static bool build_inside(struct builder *b, bool object, struct jsondoc *out, st
 	struct rx_view which;
 	if (object && duplicate(b->keys + first_key, n, &which))
 		return rx_fail(err, RX_EPARSE,
-			       "the object that ends at byte %" PRId64 " has the key '%.*s' twice",
-			       e.offset, (int)RX_MIN(which.n, 200u), which.p);
+			       "%s: the object that ends at byte %" PRId64
+			       " has the key '%.*s' twice",
+			       b->name, e.offset, (int)RX_MIN(which.n, 200u), which.p);
 	*out = (struct jsondoc){ .type = object ? JSON_OBJECT : JSON_ARRAY, .n = n };
 	if (n)
 		out->items = arena_copy(b->arena, b->items + first, n * sizeof(*b->items));
@@ -101,7 +113,8 @@ static bool build(struct builder *b, const struct jsonpull_event *e, struct json
 		  struct rx_err *err)
 {
 	if (++b->nodes > JSONDOC_MAX_NODES)
-		return rx_fail(err, RX_ELIMIT, "more than %u values", JSONDOC_MAX_NODES);
+		return rx_fail(err, RX_ELIMIT, "%s: more than %u values", b->name,
+			       JSONDOC_MAX_NODES);
 	*out = (struct jsondoc){ 0 };
 	switch (e->kind) {
 	case JSONPULL_OBJECT:
@@ -126,7 +139,7 @@ bool jsondoc_parse(struct arena *a, const char *name, struct rx_view text, struc
 		   struct rx_err *err)
 {
 	struct source source = { text };
-	struct builder b = { .arena = a };
+	struct builder b = { .arena = a, .name = name };
 	struct jsonpull_event e;
 	struct jsondoc doc;
 
@@ -134,13 +147,12 @@ bool jsondoc_parse(struct arena *a, const char *name, struct rx_view text, struc
 		return rx_fail(err, RX_ELIMIT, "%s: %zu bytes of JSON, the limit is %u", name,
 			       text.n, JSONDOC_MAX_BYTES);
 	b.pull = jsonpull_new(read_view, &source, false);
-	bool ok = jsonpull_next(b.pull, &e, err) && build(&b, &e, &doc, err) &&
-		  jsonpull_next(b.pull, &e, err);
+	bool ok = next(&b, &e, err) && build(&b, &e, &doc, err) && next(&b, &e, err);
 	jsonpull_free(b.pull);
 	free(b.items);
 	free(b.keys);
 	if (!ok)
-		return rx_wrap(err, "%s", name);
+		return false;
 	*out = arena_copy(a, &doc, sizeof(doc));
 	return true;
 }

@@ -15,6 +15,7 @@
 struct builder {
 	struct arena *arena;
 	const char *name;
+	struct rx_view input;
 	yaml_parser_t yaml;
 	size_t nodes;
 	/* Children of the open lists and maps, the innermost last; of a map key, value, key, ... */
@@ -42,9 +43,17 @@ static bool next(struct builder *b, yaml_event_t *e, struct rx_err *err)
 		return true;
 	memset(e, 0, sizeof(*e));
 	yaml_mark_t at = y->problem_mark;
-	/* The reader knows no lines, only how far it came. */
-	if (y->error == YAML_READER_ERROR)
-		at = y->mark;
+	/* The reader knows no lines, only the byte. */
+	if (y->error == YAML_READER_ERROR) {
+		at = (yaml_mark_t){ 0 };
+		for (size_t i = 0; i < b->input.n && i < y->problem_offset; i++) {
+			at.column++;
+			if (b->input.p[i] == '\n') {
+				at.line++;
+				at.column = 0;
+			}
+		}
+	}
 	return fail_at(err, b, at, "%s%s%s", y->context ? y->context : "", y->context ? ", " : "",
 		       y->problem ? y->problem : "not YAML");
 }
@@ -188,7 +197,7 @@ static bool build_stream(struct builder *b, struct yamldoc *out, struct rx_err *
 bool yamldoc_parse(struct arena *a, const char *name, struct rx_view text, struct yamldoc **out,
 		   struct rx_err *err)
 {
-	struct builder b = { .arena = a, .name = name };
+	struct builder b = { .arena = a, .name = name, .input = text };
 	struct yamldoc doc;
 
 	if (text.n > YAMLDOC_MAX_BYTES)

@@ -29,3 +29,9 @@ enum rpc_code {
 	RPC_DATA_LOSS,
 	RPC_UNAUTHENTICATED
 };
+
+/* Longest text of a peer that is shown to people. */
+#define RPC_STATUS_MESSAGE 16384
+/* A status text made printable, bounded, and, for gRPC's own ways to say that there is no
+ * connection, cut down to the cause: "cannot connect: Connection refused". */
+void rpc_status_explain(struct rx_buf *out, int code, struct rx_view text);

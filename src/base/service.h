@@ -36,5 +36,7 @@ RX_MUST_USE bool service_claim(const struct service_paths *p, const char *build_
 /* In the service: tells a waiting service_ensure (through the descriptor it passed in
  * REMEX_READY_FD) that it listens. */
 void service_ready(void);
+/* When a process started, in the kernel's ticks: with the pid it names a process for good. */
+RX_MUST_USE bool service_start_time(int64_t pid, uint64_t *out);
 /* True when somebody accepts connections on the unix socket. */
 bool service_alive(const char *socket_path);

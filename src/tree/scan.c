@@ -314,6 +314,7 @@ static bool add_link(struct scan *s, struct node *n, int dirfd, const char *at, 
 		     struct rx_err *err)
 {
 	char target[PATH_MAX + 1];
+	struct stat st;
 	ssize_t len = readlinkat(dirfd, at, target, sizeof(target));
 
 	if (len < 0)
@@ -329,6 +330,13 @@ static bool add_link(struct scan *s, struct node *n, int dirfd, const char *at, 
 			       "'%s' is a symbolic link to the absolute path '%s', which is not "
 			       "allowed here",
 			       shown(s, local), shown(s, target));
+	if (s->o.want_mtime) {
+		if (fstatat(dirfd, at, &st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0)
+			return rx_fail_errno(err, "'%s'", shown(s, local));
+		n->props = ARENA_NEW(&s->tree->arena, struct node_properties);
+		set_properties(&s->o, n, &st);
+		n->props->has_mode = false; /* a link has none of its own */
+	}
 	n->target = arena_str(&s->tree->arena, target);
 	n->known = true;
 	return true;
@@ -520,7 +528,8 @@ enum scan_found scan_add(struct scan *s, struct node *dir, const char *name, con
 	if (skip)
 		return SCAN_FOUND;
 	if (!reach_stat(s->o.dirfd, local, s->o.resolve, s->o.confined, &st, &fd, err)) {
-		if (err->code != RX_ENOENT)
+		/* A file where an action should have made a directory: the output is not there. */
+		if (err->code != RX_ENOENT && !(s->o.confined && err->sys_errno == ENOTDIR))
 			return SCAN_FAILED;
 		rx_err_reset(err);
 		return SCAN_ABSENT;

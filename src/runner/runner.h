@@ -1,9 +1,13 @@
-/* runner: runs an action's process on this machine, in a sandbox when it can.
+/* runner: runs an action's process on this machine, in a sandbox (sandbox.h) when it can. Without
+ * one nothing is hidden from the action, but it still gets its own session and exactly its
+ * environment, and everything it started ends with it.
  *
  * A single-threaded spawner process is forked first of all (runner_new, before gRPC is up: never
  * fork after it) and starts every action; it lives as long as its children, holds no descriptor it
  * does not need, and reaps. */
 #pragma once
+
+#include <sys/types.h>
 
 #include "action.h"
 
@@ -17,6 +21,11 @@ struct runner *runner_new(enum runner_sandbox wanted, struct rx_err *err);
 void runner_free(struct runner *r);                              /* kills what still runs */
 enum runner_sandbox runner_sandbox_kind(const struct runner *r); /* NAMESPACE or NONE */
 const char *runner_sandbox_why_not(const struct runner *r);
+/* The user that actions run as, when it is not ours: the caller gives it the execution root. False
+ * when nothing has to change hands. */
+bool runner_owner(const struct runner *r, uid_t *uid, gid_t *gid);
+/* Changes when an action could see a difference between two versions of this program. */
+const char *runner_layout(enum runner_sandbox kind);
 
 struct runner_job {
 	const char *const *argv;       /* NULL-terminated, argv[0] as given */
@@ -25,10 +34,11 @@ struct runner_job {
 	const char *root;         /* absolute path of the execution root on the host */
 	const char *cwd;          /* below it, "" = the root */
 	int stdout_fd, stderr_fd; /* files the output goes to; stdin is /dev/null */
-	int64_t timeout_ms;       /* 0 = none */
-	int64_t output_limit;     /* bytes of stdout and stderr each; 0 = RUNNER_OUTPUT_LIMIT */
-	const char *search_path;  /* where a bare argv[0] is looked up when env has no PATH; NULL =
-				     "/usr/bin:/bin" */
+	int64_t timeout_ms;       /* 0 = none; from the start of the command, then SIGKILL */
+	int64_t output_limit; /* bytes of stdout and stderr each, if they are regular files; looked
+				 at ten times a second; 0 = RUNNER_OUTPUT_LIMIT */
+	const char *search_path; /* where a bare argv[0] is looked up when env has no PATH; NULL =
+				    "/usr/bin:/bin" */
 };
 #define RUNNER_OUTPUT_LIMIT (1ll << 30)
 
@@ -49,7 +59,7 @@ struct runner_result {
 /* Blocks until the whole process group is gone. Thread-safe: jobs of several threads run side by
  * side. Failing to start the sandbox itself is an error; a command that is not there is a result
  * (127) with a line on stderr_fd. cancel may be NULL; set to true from elsewhere (and runner_wake
- * called) it kills the job. */
+ * called) it kills the job; set it atomically. */
 RX_MUST_USE bool runner_run(struct runner *r, const struct runner_job *job,
 			    const volatile bool *cancel, struct runner_result *out,
 			    struct rx_err *err);

@@ -17,7 +17,10 @@ struct retry {
 	unsigned failed; /* tries that failed so far */
 	unsigned since_progress;
 	int64_t waited_ms;
+	int64_t asked_ms; /* the server's last RetryInfo: backoff goes on from it */
 };
+/* A server that asks for a longer pause is not waited for: the call fails. */
+#define RETRY_INFO_MAX_MS 300000
 bool retry_code_is_transient(int grpc_code);
 /* Records a failure; true: wait wait_ms_out, then try again. random is uniform in [0, 1).
  * retry_info_ms < 0 = none. */

@@ -34,6 +34,8 @@ void rpc_status_explain(struct rx_buf *out, int code, struct rx_view text)
 
 			cause = strip(strip(cause, "UNKNOWN: "), "UNAVAILABLE: ");
 			cause = behind(cause, "Failed to connect to remote host: ");
+			if (rx_view_starts(cause, "unix:")) /* the caller names the target */
+				cause = behind(cause, ": ");
 			rx_buf_add_str(out, "cannot connect: ");
 			text = cause;
 		} else if (rx_view_starts(text, "DNS resolution failed")) {

@@ -211,8 +211,6 @@ static void add_variant(struct args *a, enum sandbox_variant v)
 	ADD(a, "--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL");
 	if (v == SANDBOX_USER_LOCKED)
 		ADD(a, "--disable-userns");
-	if (geteuid() == 0)
-		ADD(a, "--ro-bind", "/proc/sys", "/proc/sys");
 }
 
 static void build(struct args *a, const struct sandbox *s, enum sandbox_variant v, const char *root)
@@ -220,14 +218,17 @@ static void build(struct args *a, const struct sandbox *s, enum sandbox_variant 
 	ADD(a, s->bwrap, "--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts",
 	    "--unshare-net", "--unshare-cgroup-try", "--die-with-parent", "--new-session",
 	    "--hostname", "remex");
-	ADD(a, "--ro-bind", "/usr", "/usr");
+	/* Parents that bubblewrap makes by itself are closed to others, which we may be by then. */
+	ADD(a, "--dir", "/remex", "--dir", "/etc", "--dir", "/var", "--ro-bind", "/usr", "/usr");
 	add_top_level(a);
 	add_etc(a, s);
-	ADD(a, "--proc", "/proc", "--dev", "/dev", "--chmod", "1777", "/dev/shm");
+	/* Some settings belong to the namespaces of the action and could be changed. */
+	ADD(a, "--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys");
+	ADD(a, "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev");
 	ADD(a, "--perms", "1777", "--tmpfs", "/tmp", "--symlink", "../tmp", "/var/tmp");
 	if (root)
 		ADD(a, "--bind", root, SANDBOX_ROOT);
-	add_variant(a, v); /* behind --proc, as it covers parts of it */
+	add_variant(a, v);
 	ADD(a, "--remount-ro", "/");
 	ADD(a, "--", "/proc/self/fd/7", NULL);
 }

@@ -49,8 +49,9 @@ enum directory_mark {
 	MARK_DUPLICATE = 1u << 1, /* a name, output path or field occurs twice */
 	MARK_ENCODING = 1u << 2,  /* field order, explicit default, long varint */
 	MARK_UNKNOWN_FIELD = 1u << 3,
-	MARK_OUTPUT_PATH = 1u << 4,     /* absolute, trailing slash, not clean */
-	MARK_SYMLINK_ABSOLUTE = 1u << 5 /* not wrong by itself: by the server's strategy */
+	MARK_OUTPUT_PATH = 1u << 4,      /* absolute, trailing slash, not clean */
+	MARK_SYMLINK_ABSOLUTE = 1u << 5, /* not wrong by itself: by the server's strategy */
+	MARK_WORKING_DIRECTORY = 1u << 6 /* absolute, climbing, not clean */
 };
 
 void directory_sort(struct directory *d); /* canonical order (REAPI rule 8) */

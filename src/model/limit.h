@@ -8,6 +8,7 @@
 #define LIMIT_RESULT_BYTES    (64u << 20)  /* ActionResult, ExecuteResponse, Operation */
 #define LIMIT_MESSAGE_BYTES   (256u << 20) /* anything else */
 #define LIMIT_NESTING         64           /* protobuf messages within messages */
+#define LIMIT_ELEMENTS        4000000u     /* messages and list elements in one message */
 #define LIMIT_NAME_BYTES      4096         /* one path segment */
 #define LIMIT_PATH_BYTES      65536
 #define LIMIT_TREE_DEPTH      1024

@@ -78,6 +78,9 @@ RX_MUST_USE bool wire_read_reply_unpack(struct arena *a, struct rx_view bytes,
 size_t
 wire_read_reply_entry_size(const struct digest *d); /* bytes one OK entry takes in the answer */
 
+/* As wire_update_add_entry: an OK entry whose d->size bytes of data go where it returns. */
+char *wire_read_reply_add_entry(struct rx_buf *out, const struct digest *d);
+
 /* GetTree */
 struct wire_get_tree {
 	const char *instance;

@@ -1,4 +1,11 @@
 # rpc: one fixture (a listener with methods of every shape) serves all of them.
-remex_unit(loop LINKS remex_rpc)
 remex_unit(call SOURCES tools/rpc_fixture.c LINKS remex_rpc)
-target_include_directories(test_call PRIVATE tools)
+remex_unit(listen SOURCES tools/rpc_fixture.c LINKS remex_rpc)
+remex_unit(channel_tls SOURCES tools/rpc_fixture.c LINKS remex_rpc)
+remex_unit(loop LINKS remex_rpc)
+foreach(name call listen channel_tls)
+	target_include_directories(test_${name} PRIVATE tools)
+endforeach()
+remex_threads(rpc LINKS remex_rpc)
+target_sources(threads_rpc PRIVATE tools/rpc_fixture.c)
+target_include_directories(threads_rpc PRIVATE tools)

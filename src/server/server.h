@@ -17,10 +17,16 @@ struct server_options {
 	struct loop *loop;
 	struct pool *pool;
 	int64_t idle_ms; /* on_idle after this long without calls and actions; 0 = never */
+	/* Once, on a thread of the server's: server_free must be called from another one. */
 	void (*on_idle)(void *ctx);
 	void *ctx;
+	int64_t promise_ms; /* see store_options; 0 = the default */
+	int64_t orphan_ms;  /* actions nobody waits for are cancelled after this; 0 = 60 s */
 };
 struct server;
+/* Options are copied; strings, runner, loop and pool must outlive the server. With execution the
+ * directory's "actions" is emptied: one server a directory. */
 struct server *server_new(const struct server_options *o, struct rx_err *err);
 int server_port(const struct server *s);
+/* No new calls; those under way and their actions get grace_ms, then are cancelled. */
 void server_free(struct server *s, int64_t grace_ms);

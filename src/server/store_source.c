@@ -22,7 +22,7 @@ static bool deliver(struct store *s, const struct digest *d, struct blob_receive
 	}
 	if (err->code != RX_ENOENT)
 		return false;
-	rx_err_reset(err);
+	rx_err_release(err); /* an expected outcome leaves nothing behind */
 	digest_list_add(missing, d);
 	return true;
 }

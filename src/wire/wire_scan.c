@@ -48,7 +48,27 @@ static const ProtobufCFieldDescriptor *known(const ProtobufCMessageDescriptor *d
 
 struct scan {
 	size_t elements;
+	bool split; /* a singular message came in several pieces */
 };
+
+static bool is_singular_message(const ProtobufCFieldDescriptor *f)
+{
+	return f->type == PROTOBUF_C_TYPE_MESSAGE && f->label != PROTOBUF_C_LABEL_REPEATED &&
+	       !(f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF);
+}
+
+/* True when the field was met before in this message. */
+static bool meet(uint64_t *met, const ProtobufCMessageDescriptor *d,
+		 const ProtobufCFieldDescriptor *f)
+{
+	size_t i = (size_t)(f - d->fields);
+	bool before;
+
+	assert(i < 64);
+	before = *met >> i & 1;
+	*met |= (uint64_t)1 << i;
+	return before;
+}
 
 static bool count(struct scan *s, struct wire_reader *r)
 {
@@ -107,6 +127,7 @@ static bool scan(struct scan *s, const ProtobufCMessageDescriptor *d, struct wir
 	enum wire_step step;
 	struct wire_reader inner;
 	struct rx_view text;
+	uint64_t met = 0;
 
 	while ((step = wire_next(r)) == WIRE_FIELD) {
 		const ProtobufCFieldDescriptor *f = known(d, r);
@@ -137,6 +158,8 @@ static bool scan(struct scan *s, const ProtobufCMessageDescriptor *d, struct wir
 		case PROTOBUF_C_TYPE_MESSAGE:
 			if (!repeated)
 				wire_once(r);
+			if (is_singular_message(f) && meet(&met, d, f))
+				s->split = true;
 			if (!wire_enter(
 				    r,
 				    ((const ProtobufCMessageDescriptor *)f->descriptor)->short_name,
@@ -163,28 +186,64 @@ static char *put_padded(char *p, size_t n, size_t width)
 	return p;
 }
 
-/* Writes the known fields of a scanned message to out; returns the end. */
-static char *clean(const ProtobufCMessageDescriptor *d, struct wire_reader *r, char *out)
+/* All pieces of the singular message that the reader is at, joined: what they mean together. */
+static struct rx_view join(struct arena *a, const struct wire_reader *r)
 {
-	struct wire_reader inner;
+	struct wire_reader rest = *r;
+	size_t n = r->bytes.n;
+	char *joined, *p;
+
+	while (wire_next(&rest) == WIRE_FIELD)
+		if (rest.key == r->key)
+			n += rest.bytes.n;
+	if (n == r->bytes.n)
+		return r->bytes;
+	joined = p = arena_alloc(a, n);
+	memcpy(p, r->bytes.p, r->bytes.n);
+	p += r->bytes.n;
+	for (rest = *r; wire_next(&rest) == WIRE_FIELD;) {
+		if (rest.key != r->key)
+			continue;
+		memcpy(p, rest.bytes.p, rest.bytes.n);
+		p += rest.bytes.n;
+	}
+	return (struct rx_view){ joined, n };
+}
+
+/* Writes the known fields of a scanned message to out; returns the end. The pieces of a split
+ * message become one, as protobuf-c loses numbers when it merges them. */
+static char *clean(struct arena *a, const ProtobufCMessageDescriptor *d, struct wire_reader *r,
+		   char *out)
+{
+	uint64_t met = 0;
 
 	while (wire_next(r) == WIRE_FIELD) {
 		const ProtobufCFieldDescriptor *f = known(d, r);
-		char *end;
-		size_t head;
+		struct wire_reader whole = *r, inner;
+		char *length, *end;
+		size_t width; /* of the length */
 
 		if (!f)
 			continue;
-		if (f->type != PROTOBUF_C_TYPE_MESSAGE || !wire_enter(r, "", &inner)) {
+		if (f->type != PROTOBUF_C_TYPE_MESSAGE) {
 			memcpy(out, r->at, (size_t)(r->p - r->at));
 			out += r->p - r->at;
 			continue;
 		}
-		head = (size_t)(r->p - r->bytes.n - r->at);
-		end = clean(f->descriptor, &inner, out + head);
+		width = (size_t)(r->bytes.p - r->body);
+		if (is_singular_message(f)) {
+			if (meet(&met, d, f))
+				continue;
+			whole.bytes = join(a, r);
+			if (whole.bytes.n != r->bytes.n)
+				width = 5;
+		}
+		if (!wire_enter(&whole, whole.message, &inner))
+			break; /* cannot be: the scan went as deep */
 		memcpy(out, r->at, (size_t)(r->body - r->at));
-		put_padded(out + (r->body - r->at), (size_t)(end - (out + head)),
-			   head - (size_t)(r->body - r->at));
+		length = out + (r->body - r->at);
+		end = clean(a, f->descriptor, &inner, length + width);
+		put_padded(length, (size_t)(end - (length + width)), width);
 		out = end;
 	}
 	return out;
@@ -202,10 +261,12 @@ bool wire_scan(struct arena *a, const ProtobufCMessageDescriptor *d, struct rx_v
 		return false;
 	*marks |= found;
 	*clean_out = bytes;
-	if (found & MARK_UNKNOWN_FIELD) {
-		copy = arena_alloc(a, bytes.n);
+	if (found & MARK_UNKNOWN_FIELD || s.split) {
+		/* A joined message takes at most two bytes more than its pieces, which had four
+		 * of keys and lengths. */
+		copy = arena_alloc(a, 2 * bytes.n);
 		r = wire_reader(bytes, d->short_name, &found, err);
-		*clean_out = (struct rx_view){ copy, (size_t)(clean(d, &r, copy) - copy) };
+		*clean_out = (struct rx_view){ copy, (size_t)(clean(a, d, &r, copy) - copy) };
 	}
 	return true;
 }

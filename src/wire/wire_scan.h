@@ -1,6 +1,7 @@
 /* wire_scan: received bytes are checked against a message descriptor before protobuf-c sees them,
  * since protobuf-c alone has no limit of nesting (deep messages overflow the stack), lets NUL and
- * bad UTF-8 into strings, and refuses whole messages for a group or a field of another wire type.
+ * bad UTF-8 into strings, refuses whole messages for a group or a field of another wire type, and
+ * forgets numbers when a message that came in pieces is merged.
  *
  * Internal to wire: other rooms must not see protobuf-c. */
 #pragma once
@@ -11,7 +12,7 @@
 #include "err.h"
 
 /* Checks syntax, nesting, text and the count of elements. marks are added to. clean_out is what to
- * unpack: bytes, or a copy in the arena without what is unknown. */
+ * unpack: bytes, or a copy in the arena without what is unknown or in pieces. */
 RX_MUST_USE bool wire_scan(struct arena *a, const ProtobufCMessageDescriptor *d,
 			   struct rx_view bytes, unsigned *marks, struct rx_view *clean_out,
 			   struct rx_err *err);

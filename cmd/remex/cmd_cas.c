@@ -16,7 +16,7 @@ static bool parse_digests(struct cmd *c, struct digest_list *out)
 		struct digest d;
 
 		if (!digest_parse(c->parser.operands.v[i], &d, &c->err))
-			return rx_wrap(&c->err, "'%s'", c->parser.operands.v[i]);
+			return false;
 		digest_list_add(out, &d);
 	}
 	return true;

@@ -14,47 +14,44 @@ int cmd_overview(struct cmd *c)
 	return cmd_done(c, EXIT_YES);
 }
 
-/* "cas" alone: its commands, each as it describes itself. */
-static int describe_family(struct cmd *c, const char *word)
+/* "cas" alone: how each of its commands is used. */
+static bool describe_family(struct cmd *c, const char *word)
 {
 	size_t n = strlen(word);
-	bool first = true;
+	bool found = false;
 
 	for (const struct command *k = command_table; k->name; k++) {
 		if (strncmp(k->name, word, n) != 0 || k->name[n] != ' ')
 			continue;
-		if (!first)
-			rx_buf_add_str(&c->out, "\n");
-		first = false;
-		c->command = k;
-		(void)k->run(c, 0, NULL);
+		rx_buf_addf(&c->out, "remex %s %s\n  %s\n", k->name, k->usage, k->summary);
+		found = true;
 	}
-	return first ? -1 : EXIT_YES;
+	if (found)
+		rx_buf_addf(&c->out,
+			    "\n'remex help %s COMMAND' lists the options of one; the whole "
+			    "story: man remex-%s\n",
+			    word, word);
+	return found;
 }
 
 int cmd_help(struct cmd *c, int argc, char **argv)
 {
 	const struct opt own[] = { OPT_END };
-	int words = 0, code;
+	const struct command *found;
+	int words = 0;
 
 	if (!cmd_parse(c, own, NULL, argc, argv) || !cmd_operands(c, 0, 2, "COMMAND"))
 		return c->exit_code;
 	if (!c->parser.operands.n)
 		return cmd_overview(c);
-	c->mode = CMD_HELP;
-	if (c->parser.operands.n == 1) {
-		char *word = arena_str(&c->arena, c->parser.operands.v[0]);
-
-		code = describe_family(c, word);
-		if (code >= 0)
-			return code;
-	}
 	argc = (int)c->parser.operands.n;
 	argv = arena_copy(&c->arena, c->parser.operands.v, (size_t)argc * sizeof(*argv));
-	const struct command *k = command_find(argc, argv, &words, &c->err);
-
-	if (!k)
+	if (argc == 1 && describe_family(c, argv[0]))
+		return cmd_done(c, EXIT_YES);
+	found = command_find(argc, argv, &words, &c->err);
+	if (!found)
 		return cmd_fail(c);
-	c->command = k;
-	return k->run(c, 0, NULL);
+	c->mode = CMD_HELP;
+	c->command = found;
+	return found->run(c, 0, NULL);
 }

@@ -4,7 +4,7 @@
 static const struct {
 	const char *name, *version;
 } libraries[] = {
-	{ "grpc", REMEX_GRPC_VERSION },        { "protobuf-c", REMEX_PROTOBUF_C_VERSION },
+	{ "grpc-core", REMEX_GRPC_VERSION },   { "protobuf-c", REMEX_PROTOBUF_C_VERSION },
 	{ "libcrypto", REMEX_CRYPTO_VERSION }, { "pcre2", REMEX_PCRE2_VERSION },
 	{ "yaml", REMEX_YAML_VERSION },        { "yajl", REMEX_YAJL_VERSION },
 };
@@ -20,7 +20,7 @@ static void add_json(struct cmd *c)
 	struct json j = cmd_json(c);
 
 	json_kv_str(&j, "version", REMEX_VERSION);
-	json_kv_str(&j, "grpc", REMEX_GRPC_VERSION);
+	json_kv_str(&j, "grpc_core", REMEX_GRPC_VERSION);
 	json_kv_str(&j, "grpc_linkage", REMEX_GRPC_LINKAGE);
 	json_kv_str(&j, "compiler", COMPILER);
 	json_key(&j, "libraries");

@@ -21,8 +21,9 @@ struct runner *runner_new(enum runner_sandbox wanted, struct rx_err *err);
 void runner_free(struct runner *r);                              /* kills what still runs */
 enum runner_sandbox runner_sandbox_kind(const struct runner *r); /* NAMESPACE or NONE */
 const char *runner_sandbox_why_not(const struct runner *r);
-/* The user that actions run as, when it is not ours: the caller gives it the execution root. False
- * when nothing has to change hands. */
+/* The user that actions run as, when it is not ours: the caller gives it the execution root and the
+ * files of stdout and stderr (scripts open /dev/stdout anew). False when nothing has to change
+ * hands. */
 bool runner_owner(const struct runner *r, uid_t *uid, gid_t *gid);
 /* Changes when an action could see a difference between two versions of this program. */
 const char *runner_layout(enum runner_sandbox kind);

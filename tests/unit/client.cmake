@@ -1,0 +1,17 @@
+# client: pure parts first, then against the server that lies on request.
+add_library(remex_lying STATIC tools/lying.c tools/lying_cas.c tools/lying_execution.c)
+target_include_directories(remex_lying PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/tools)
+target_link_libraries(remex_lying PUBLIC remex_rpc remex_wire PRIVATE remex_warnings)
+add_library(remex_lying_fixture STATIC tools/lying_fixture.c)
+target_link_libraries(remex_lying_fixture PUBLIC remex_client remex_lying PRIVATE remex_warnings)
+add_executable(lying_server tools/lying_server.c)
+target_link_libraries(lying_server PRIVATE remex_lying remex_warnings)
+set_target_properties(lying_server PROPERTIES LINKER_LANGUAGE CXX)
+
+foreach(name endpoint retry plan)
+	remex_unit(${name} LINKS remex_client)
+endforeach()
+foreach(name client cas bytestream execution)
+	remex_unit(${name} LINKS remex_lying_fixture)
+endforeach()
+remex_threads(client LINKS remex_lying_fixture)

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "filehash.h"
 #include "log.h"
 #include "reach.h"
@@ -101,9 +102,10 @@ static void set_properties(const struct scan_options *o, struct node *n, const s
 	n->props->mtime_ns = o->want_mtime ? (int32_t)st->st_mtim.tv_nsec : 0;
 }
 
+/* Counting is left out where nothing is limited: the counter is shared by all threads. */
 static bool add_bytes(struct scan *s, int64_t n, const char *name, struct rx_err *err)
 {
-	int64_t before = atomic_fetch_add(&s->bytes, n);
+	int64_t before = s->o.max_bytes ? atomic_fetch_add(&s->bytes, n) : 0;
 
 	if (s->o.max_bytes && (before > s->o.max_bytes || n > s->o.max_bytes - before))
 		return rx_fail(err, RX_ELIMIT,
@@ -112,28 +114,79 @@ static bool add_bytes(struct scan *s, int64_t n, const char *name, struct rx_err
 	return true;
 }
 
-static bool hash_file(struct scan *s, struct filehash *hasher, struct node *n, struct rx_buf *path,
+/* What one thread uses for file after file. */
+struct hasher {
+	struct filehash hash;
+	struct rx_buf path;
+	const struct node *dir; /* open as fd: neighbours are opened beneath it, by name */
+	int fd;
+};
+
+static void hasher_init(struct hasher *h)
+{
+	*h = (struct hasher){ .path = { .max = RX_BUF_NO_MAX }, .fd = -1 };
+	filehash_init(&h->hash);
+}
+
+static void hasher_release(struct hasher *h)
+{
+	filehash_release(&h->hash);
+	rx_buf_release(&h->path);
+	file_close(&h->fd);
+}
+
+static void open_neighbours_dir(struct scan *s, struct hasher *h, const struct node *dir)
+{
+	RX_CLEANUP(rx_err_release) struct rx_err ignored = { 0 };
+	struct stat st;
+
+	file_close(&h->fd);
+	h->dir = dir;
+	/* When this fails, opening the file says why. */
+	h->fd = reach_open(s->o.dirfd, dir->local, O_PATH | O_DIRECTORY, s->o.confined, &st,
+			   &ignored);
+}
+
+/* neighbour: the file after this one lies in the same directory. */
+static int open_file(struct scan *s, struct hasher *h, const struct node *n, bool neighbour,
+		     struct stat *st, struct rx_err *err)
+{
+	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (s->o.resolve ? 0 : O_NOFOLLOW);
+	int fd;
+
+	if (!n->local && h->dir != n->parent && neighbour)
+		open_neighbours_dir(s, h, n->parent);
+	/* An action's links are never followed, its names have no slash: nothing leads out. */
+	if (!n->local && h->dir == n->parent && h->fd >= 0) {
+		fd = openat(h->fd, n->name, flags);
+		if (fd >= 0 && fstat(fd, st) == 0)
+			return fd;
+		file_close(&fd);
+	}
+	return reach_open(s->o.dirfd, rx_buf_str(&h->path), flags, s->o.confined, st, err);
+}
+
+static bool hash_file(struct scan *s, struct hasher *h, struct node *n, bool neighbour,
 		      struct rx_err *err)
 {
 	const struct scan_options *o = &s->o;
 	struct filehash_result r;
+	const char *path;
 	struct stat st;
 	struct blob blob;
 	bool ok;
 	int fd;
 
-	local_path(n, path);
-	fd = reach_open(o->dirfd, rx_buf_str(path),
-			O_RDONLY | O_NONBLOCK | O_NOCTTY | (o->resolve ? 0 : O_NOFOLLOW),
-			o->confined, &st, err);
+	local_path(n, &h->path);
+	path = rx_buf_str(&h->path);
+	fd = open_file(s, h, n, neighbour, &st, err);
 	if (fd < 0)
 		return false;
 	if (!S_ISREG(st.st_mode))
-		ok = rx_fail(err, RX_EIO, "'%s' changed while it was read", rx_buf_str(path));
+		ok = rx_fail(err, RX_EIO, "'%s' changed while it was read", path);
 	else
-		ok = add_bytes(s, st.st_size, rx_buf_str(path), err) &&
-		     filehash_read(hasher, o->function, fd, &st, o->keep_bytes, rx_buf_str(path),
-				   &r, err);
+		ok = add_bytes(s, st.st_size, path, err) &&
+		     filehash_read(&h->hash, o->function, fd, &st, o->keep_bytes, path, &r, err);
 	close(fd);
 	if (!ok)
 		return false;
@@ -145,23 +198,24 @@ static bool hash_file(struct scan *s, struct filehash *hasher, struct node *n, s
 		return true;
 	blob = (struct blob){ .digest = r.digest,
 			      .bytes = r.bytes,
-			      .path = r.bytes.p ? NULL : rx_buf_str(path),
+			      .path = r.bytes.p ? NULL : path,
 			      .dirfd = o->dirfd,
-			      .name = rx_buf_str(path) };
+			      .name = path };
 	return o->sink->put(o->sink, &blob, err);
 }
 
-static bool run_batch(struct batch *b, struct filehash *hasher, struct rx_buf *path,
-		      struct rx_err *err)
+static bool run_batch(struct batch *b, struct hasher *h, struct rx_err *err)
 {
 	size_t i;
 
 	while ((i = atomic_fetch_add(&b->at, 1)) < b->n) {
+		bool neighbour = i + 1 < b->n && b->v[i + 1]->parent == b->v[i]->parent;
+
 		if (rx_cancelled())
 			return rx_fail(err, RX_ECANCEL, "reading files was stopped");
 		if (b->scan->group && pool_group_cancelled(b->scan->group))
-			return true; /* the sibling that failed says why */
-		if (!hash_file(b->scan, hasher, b->v[i], path, err))
+			return true; /* the task that failed says why */
+		if (!hash_file(b->scan, h, b->v[i], neighbour, err))
 			return false;
 	}
 	return true;
@@ -169,22 +223,20 @@ static bool run_batch(struct batch *b, struct filehash *hasher, struct rx_buf *p
 
 static bool batch_task(void *arg, struct rx_err *err)
 {
-	RX_CLEANUP(filehash_release) struct filehash hasher;
-	RX_CLEANUP(rx_buf_release) struct rx_buf path = { .max = RX_BUF_NO_MAX };
+	RX_CLEANUP(hasher_release) struct hasher h;
 
-	filehash_init(&hasher);
-	return run_batch(arg, &hasher, &path, err);
+	hasher_init(&h);
+	return run_batch(arg, &h, err);
 }
 
 /* Once everything is handed out: takes files from batches whose task is busy with large ones. */
 static bool help_task(void *arg, struct rx_err *err)
 {
-	RX_CLEANUP(filehash_release) struct filehash hasher;
-	RX_CLEANUP(rx_buf_release) struct rx_buf path = { .max = RX_BUF_NO_MAX };
+	RX_CLEANUP(hasher_release) struct hasher h;
 
-	filehash_init(&hasher);
+	hasher_init(&h);
 	for (struct batch *b = arg; b; b = b->next) {
-		if (!run_batch(b, &hasher, &path, err))
+		if (!run_batch(b, &h, err))
 			return false;
 	}
 	return true;

@@ -4,7 +4,11 @@
  * Blocking functions may be called from any thread but the loop's. A call object belongs to one
  * thread at a time; call_cancel alone may come from another. Nothing is retried here. Transport
  * errors fill both *err (RX_ERPC: "Method: CODE: message") and *status (when asked for), allocated
- * in the arena given. */
+ * in the arena given. Method is the last segment of the path; who calls adds the host.
+ *
+ * The silence on a stream is measured while somebody waits for it: a consumer that pauses is not
+ * the server's fault. It ends the call with DEADLINE_EXCEEDED "no message for 1m". Illegal headers
+ * fail the call with INVALID_ARGUMENT without sending anything. */
 #pragma once
 
 #include "channel.h"

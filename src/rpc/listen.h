@@ -3,7 +3,11 @@
  *
  * Life of a call: start -> message* -> half_close -> ... -> closed. The handler answers with
  * listen_send and listen_finish at any time from any thread between start and closed. `closed`
- * comes exactly once, last, also when the client went away; only then `data` may be freed. */
+ * comes exactly once, last, also when the client went away; only then `data` may be freed.
+ *
+ * Other threads that use a call while its `closed` may be running hold a listen_ref. After `closed`
+ * (and after listen_finish, for sends) everything below does nothing and releases what it was
+ * given. */
 #pragma once
 
 #include "loop.h"
@@ -16,7 +20,8 @@ struct listen_method {
 	const char *path; /* "/google.bytestream.ByteStream/Write" */
 	bool (*start)(
 		struct listen_call *c); /* may be NULL; false = it has finished the call itself */
-	/* One message. The next one is read after it returned, unless it called listen_hold. */
+	/* One message, valid until it returns. The next one is read after that, unless it called
+	 * listen_hold; without a half_close handler only the first is ever read. */
 	void (*message)(struct listen_call *c, struct rx_view msg);
 	void (*half_close)(struct listen_call *c); /* may be NULL: unary and server-stream calls
 						      answer in message */
@@ -42,7 +47,8 @@ struct listener *listen_new(struct loop *l, struct pool *pool, const struct list
 			    const struct listen_method *methods, size_t n, void *ctx,
 			    struct rx_err *err);
 int listen_port(const struct listener *l); /* 0 for unix sockets */
-/* No new calls; live ones get grace_ms, then are cancelled; returns when all closed. */
+/* No new calls; live ones get grace_ms, then are cancelled; returns when all closed. Neither from a
+ * handler nor from the loop. The pool and the loop outlive it. NULL is fine. */
 void listen_free(struct listener *l, int64_t grace_ms);
 
 void *listen_ctx(const struct listen_call *c); /* what listen_new was given */
@@ -60,8 +66,9 @@ bool listen_cancelled(const struct listen_call *c);
 
 void listen_send(struct listen_call *c, struct rpc_body msg); /* queued in order; never blocks */
 size_t listen_queued(const struct listen_call *c);            /* messages not yet sent */
-/* Ends the call after what is queued. details may be empty. Later sends and finishes are ignored.
- */
+/* Ends the call after what is queued. details (a serialized google.rpc.Status) may be empty; many
+ * clients refuse trailers over 8 KiB, so the message is cut at 2000 bytes. Later sends and finishes
+ * are ignored. */
 void listen_finish(struct listen_call *c, int code, const char *message, struct rx_view details);
 void listen_reply(struct listen_call *c, struct rpc_body msg); /* send and finish OK */
 /* Stops reading until listen_resume: back-pressure for a handler that passes the message on. */

@@ -552,6 +552,16 @@ size_t listen_queued(const struct listen_call *c)
 	return n;
 }
 
+/* At most TEXT_MAX bytes, no character cut in two. */
+static size_t text_length(const char *message)
+{
+	size_t n = strnlen(message, TEXT_MAX);
+
+	while (n && message[n] && ((unsigned char)message[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
 void listen_finish(struct listen_call *c, int code, const char *message, struct rx_view details)
 {
 	pthread_mutex_lock(&c->lock);
@@ -559,8 +569,7 @@ void listen_finish(struct listen_call *c, int code, const char *message, struct 
 		c->finishing = true;
 		c->code = code;
 		if (message && *message)
-			c->text =
-				grpc_slice_from_copied_buffer(message, strnlen(message, TEXT_MAX));
+			c->text = grpc_slice_from_copied_buffer(message, text_length(message));
 		if (details.n)
 			c->details = grpc_slice_from_copied_buffer(details.p, details.n);
 	}

@@ -11,15 +11,18 @@ struct loop;
 /* Starts gRPC and the thread. One per process in practice; several are fine in tests. Never fork
  * after it. */
 struct loop *loop_new(void);
-/* Cancels what still runs, shuts down in order (needed by sanitizers); a one-shot command may _exit
- * instead. */
+/* Cancels what still runs, waits for it, shuts down in order (needed by sanitizers); a one-shot
+ * command may _exit instead. Readers, writers, channels, listeners and timers are freed before. */
 void loop_free(struct loop *l);
 bool loop_is_current(const struct loop *l);
-/* Cancels every live call of the loop: for the signal thread. */
+/* Cancels every live client call of the loop: for the signal thread. Calls started later are not
+ * touched: who starts them looks at rx_cancelled. */
 void loop_cancel_all(struct loop *l);
-/* Runs fn on the loop thread after delay_ms. */
+/* Runs fn once on the loop thread after delay_ms. The timer is the caller's until loop_timer_stop,
+ * also after it fired. */
 struct loop_timer;
 struct loop_timer *loop_timer_start(struct loop *l, int64_t delay_ms, void (*fn)(void *ctx),
 				    void *ctx);
-/* After it returns fn neither runs nor will run. NULL is fine. Not from within fn itself. */
+/* Frees t; after it returns fn neither runs nor will run. NULL is fine. Not from within fn itself.
+ */
 void loop_timer_stop(struct loop_timer *t);

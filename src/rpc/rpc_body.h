@@ -1,5 +1,8 @@
 /* rpc_body: the bytes of one outgoing message as owned pieces, so that a blob's buffer travels
- * without being copied. */
+ * without being copied.
+ *
+ * A release function runs exactly once, on any thread, at the latest when the call is over; it must
+ * not call into this room. */
 #pragma once
 
 #include "buf.h"

@@ -174,6 +174,46 @@ Test(call, unknown_host_names_the_resolver)
 	arena_release(&a);
 }
 
+Test(call, loopback_never_goes_through_a_proxy)
+{
+	struct fixture f;
+	struct arena a = { 0 };
+	struct rx_err err = { 0 };
+	struct rx_view reply;
+
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	setenv("grpc_proxy", "http://127.0.0.1:1", 1);
+	fixture_open(&f, &(struct listen_options){ .address = "127.0.0.1:0" });
+	cr_assert(call_unary(f.channel, T("Echo"), body("x"), NULL, &a, &reply, NULL, &err), "%s",
+		  rx_err_text(&err));
+	fixture_close(&f);
+	arena_release(&a);
+}
+
+Test(call, the_server_learns_who_calls)
+{
+	struct fixture f;
+	struct arena a = { 0 };
+	struct rx_err err = { 0 };
+	struct rx_view reply;
+
+	fixture_open(&f, NULL);
+	char *target = xasprintf("unix:%s", f.socket);
+	struct channel *c = fixture_channel(&f, &(struct channel_options){ .target = target,
+									   .display = "unix://x",
+									   .user_agent = "remex/9",
+									   .keepalive_ms = 30000 });
+
+	cr_assert_str_eq(channel_display(c), "unix://x");
+	cr_assert(call_unary(c, T("Header"), body("user-agent"), NULL, &a, &reply, NULL, &err));
+	cr_assert(rx_view_starts(reply, "remex/9 "), "%.*s", (int)reply.n, reply.p);
+	channel_free(c);
+	channel_free(NULL);
+	free(target);
+	fixture_close(&f);
+	arena_release(&a);
+}
+
 Test(call, wait_for_ready_waits_until_the_deadline)
 {
 	struct fixture f;

@@ -27,7 +27,7 @@ struct jsonpull {
 	void *ctx;
 	yajl_handle yajl;
 	unsigned char *chunk;
-	size_t chunk_n, chunk_at;
+	size_t chunk_cap, chunk_n, chunk_at;
 	bool input_ended, parsed_all;
 
 	struct queued *queue;
@@ -176,6 +176,7 @@ struct jsonpull *jsonpull_new(int64_t (*read)(void *ctx, void *p, size_t n, stru
 	j->read = read;
 	j->ctx = ctx;
 	j->chunk = xmalloc(CHUNK_BYTES);
+	j->chunk_cap = CHUNK_BYTES;
 	j->text.max = RX_BUF_NO_MAX; /* bounded by JSONPULL_MAX_TOKEN and the slice */
 	j->yajl = yajl_alloc(&callbacks, &functions, j);
 	/* Its own check lets overlong forms through; push_text has a full one. */
@@ -286,11 +287,39 @@ static size_t check_escapes(struct jsonpull *j, const unsigned char *p, size_t n
 	return n;
 }
 
+/* Bytes since the last token. yajl reads an unfinished token again from its start with every slice,
+ * so the next slice must be as long as the token is by now: otherwise long strings take quadratic
+ * time. */
+static size_t pending(const struct jsonpull *j)
+{
+	return (size_t)(j->slice_start - j->token_end);
+}
+
+static bool read_chunk(struct jsonpull *j)
+{
+	size_t least = pending(j);
+
+	if (least > j->chunk_cap) {
+		j->chunk = xrealloc(j->chunk, least);
+		j->chunk_cap = least;
+	}
+	j->chunk_n = j->chunk_at = 0;
+	do {
+		int64_t got =
+			j->read(j->ctx, j->chunk + j->chunk_n, j->chunk_cap - j->chunk_n, &j->err);
+		if (got < 0)
+			return false;
+		j->chunk_n += (size_t)got;
+		j->input_ended = got == 0;
+	} while (!j->input_ended && j->chunk_n < least);
+	return true;
+}
+
 /* Parses the next slice of the chunk into the queue. */
 static void parse_slice(struct jsonpull *j)
 {
 	const unsigned char *p = j->chunk + j->chunk_at;
-	size_t n = RX_MIN(j->chunk_n - j->chunk_at, SLICE_BYTES);
+	size_t n = RX_MIN(j->chunk_n - j->chunk_at, RX_MAX(SLICE_BYTES, pending(j)));
 	size_t good = check_escapes(j, p, n);
 	yajl_status status = yajl_parse(j->yajl, p, good);
 
@@ -314,7 +343,7 @@ static void parse_slice(struct jsonpull *j)
 	j->slice_start += (int64_t)n;
 	j->chunk_at += n;
 	/* yajl keeps an unfinished token in memory whole. */
-	if (j->slice_start - j->token_end > JSONPULL_MAX_TOKEN) {
+	if (pending(j) > JSONPULL_MAX_TOKEN) {
 		rx_fail(&j->err, RX_ELIMIT, "a string is longer than %u bytes", JSONPULL_MAX_TOKEN);
 		locate(j, p + n, 0);
 	}
@@ -335,14 +364,8 @@ static void fill(struct jsonpull *j)
 {
 	j->queue_n = j->queue_at = 0;
 	rx_buf_reset(&j->text);
-	if (j->chunk_at == j->chunk_n && !j->input_ended) {
-		int64_t got = j->read(j->ctx, j->chunk, CHUNK_BYTES, &j->err);
-		if (got < 0)
-			return;
-		j->chunk_n = (size_t)got;
-		j->chunk_at = 0;
-		j->input_ended = got == 0;
-	}
+	if (j->chunk_at == j->chunk_n && !j->input_ended && !read_chunk(j))
+		return;
 	if (j->chunk_at < j->chunk_n)
 		parse_slice(j);
 	else

@@ -7,7 +7,7 @@
 #include "err.h"
 
 #define JSONPULL_MAX_DEPTH 128
-#define JSONPULL_MAX_TOKEN (64u << 20) /* one string, number or stretch of white space */
+#define JSONPULL_MAX_TOKEN (32u << 20) /* one string, number or stretch of white space */
 #define JSONDOC_MAX_BYTES  (64u << 20)
 #define JSONDOC_MAX_NODES  (2u << 20)
 

@@ -1,0 +1,10 @@
+# base: no domain, so every behaviour is checked here once and nowhere else.
+foreach(name buf err arena map utf8 hash log clock file filetree pool json jsonpull pattern yamldoc)
+	remex_unit(${name} LINKS remex_base)
+endforeach()
+add_executable(echo_service ${CMAKE_CURRENT_SOURCE_DIR}/tools/echo_service.c)
+target_link_libraries(echo_service PRIVATE remex_base remex_warnings)
+remex_unit(service LINKS remex_base)
+target_compile_definitions(test_service PRIVATE ECHO_SERVICE="$<TARGET_FILE:echo_service>")
+add_dependencies(test_service echo_service)
+remex_threads(pool LINKS remex_base)

@@ -57,32 +57,30 @@ static bool stream_write(void *ctx, struct rx_view bytes, struct rx_err *err)
 
 static bool fetch_stream(struct fetch *f, const struct digest *d, struct rx_err *err)
 {
+	RX_CLEANUP(rx_err_release) struct rx_err why = { 0 }, closing = { 0 };
 	struct streamed s = { f, d, -1 };
-	struct rx_err first = { 0 };
 	bool missing = false, ok;
 
 	for (unsigned tries = 1;; tries++) {
-		ok = bytestream_read(f->client, d, stream_write, &s, &missing, &first);
-		if (ok || first.code != RX_EDIGEST || tries >= DIGEST_TRIES)
+		ok = bytestream_read(f->client, d, stream_write, &s, &missing, &why);
+		if (ok || why.code != RX_EDIGEST || tries >= DIGEST_TRIES)
 			break;
 		if (s.fd >= 0 && (ftruncate(s.fd, 0) != 0 || lseek(s.fd, 0, SEEK_SET) != 0))
 			break;
-		rx_debug("Read: %s; next try", rx_err_text(&first));
-		rx_err_reset(&first);
+		rx_debug("Read: %s; next try", rx_err_text(&why));
+		rx_err_reset(&why);
 	}
-	if (s.fd >= 0) {
-		struct rx_err *to = ok ? &first : &(struct rx_err){ 0 };
-
-		if (!f->to->close(f->to, d, s.fd, ok && !missing, to) && ok)
-			ok = false;
-		if (to != &first)
-			rx_err_release(to);
+	if (s.fd >= 0 && !f->to->close(f->to, d, s.fd, ok && !missing, &closing) && ok) {
+		rx_err_move(&why, &closing);
+		ok = false;
 	}
-	if (ok && missing)
+	if (!ok) {
+		rx_err_move(err, &why);
+		return false;
+	}
+	if (missing)
 		fetch_missing(f, d);
-	if (!ok)
-		rx_err_move(err, &first);
-	return ok;
+	return true;
 }
 
 enum got { GOT_OK, GOT_MISSING, GOT_AGAIN, GOT_STOP };

@@ -456,7 +456,7 @@ bool cas_upload_put(struct blob_sink *self, const struct blob *b, struct rx_err 
 		if (!b->path) {
 			memcpy(data, b->bytes.p, b->bytes.n);
 		} else if (!read_file(b, data, err)) {
-			struct rx_err copy = { 0 };
+			RX_CLEANUP(rx_err_release) struct rx_err copy = { 0 };
 
 			rx_fail(&copy, err->code, "%s", rx_err_text(err));
 			cas_upload_fail(u, &copy);

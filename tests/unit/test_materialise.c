@@ -181,6 +181,25 @@ Test(materialise, rule_144_paths_that_leave_the_target_are_refused)
 	}
 }
 
+Test(materialise, paths_over_the_limit_are_refused)
+{
+	struct digest d = blob("x");
+	char *path = xmalloc(LIMIT_PATH_BYTES + 2);
+
+	memset(path, 'a', LIMIT_PATH_BYTES + 1);
+	for (size_t i = 200; i < LIMIT_PATH_BYTES; i += 200)
+		path[i] = '/';
+	path[LIMIT_PATH_BYTES + 1] = 0;
+	start();
+	cr_assert(!materialise_file(m, path, &d, false, RX_VIEW(""), &err));
+	cr_assert_eq(err.code, RX_ELIMIT);
+	rx_err_reset(&err);
+	path[LIMIT_PATH_BYTES] = 0;
+	cr_assert(materialise_file(m, path, &d, false, RX_VIEW(""), &err), "%s", rx_err_text(&err));
+	free(path);
+	run();
+}
+
 Test(materialise, rule_144_links_made_now_are_not_written_through)
 {
 	start();

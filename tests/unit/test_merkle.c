@@ -91,6 +91,37 @@ Test(merkle, trees_over_the_depth_limit_are_refused)
 	cr_assert_eq(err.code, RX_ELIMIT);
 }
 
+Test(merkle, trees_over_the_limit_of_nodes_are_refused)
+{
+	tree.n = LIMIT_TREE_NODES - 1;
+	cr_assert(node_add(&tree, tree.root, "last", NODE_FILE, &err));
+	cr_assert_null(node_add(&tree, tree.root, "more", NODE_FILE, &err));
+	cr_assert_eq(err.code, RX_ELIMIT);
+}
+
+Test(merkle, directories_over_the_limit_of_bytes_are_refused)
+{
+	RX_CLEANUP(merkle_release)
+	struct merkle m = { .codec = &wire_directory_codec, .function = DIGEST_SHA256 };
+	char *target = xmalloc((1 << 20) + 1);
+	char name[8];
+
+	memset(target, 'x', 1 << 20);
+	target[1 << 20] = 0;
+	for (unsigned i = 0; i < LIMIT_DIRECTORY_BYTES >> 20; i++) {
+		struct node *n;
+		snprintf(name, sizeof(name), "l%u", i);
+		n = node_add(&tree, tree.root, arena_str(&tree.arena, name), NODE_SYMLINK, &err);
+		n->target = target;
+	}
+	cr_assert(!merkle_encode(&m, tree.root, &err));
+	cr_assert_eq(err.code, RX_ELIMIT);
+	tree.root->dir->n--;
+	rx_err_reset(&err);
+	cr_assert(merkle_encode(&m, tree.root, &err));
+	free(target);
+}
+
 Test(merkle, finds_children_among_many)
 {
 	char name[16];

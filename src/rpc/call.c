@@ -89,6 +89,10 @@ static bool headers_copy(struct call *c, const struct call_options *o)
 			c->refused = rx_buf_take(&b);
 			return false;
 		}
+		if (strncmp(h->name, "grpc-", 5) == 0 && !grpc_is_binary_header(m->key)) {
+			c->refused = xasprintf("the header '%s' is gRPC's own", h->name);
+			return false;
+		}
 		if (!grpc_is_binary_header(m->key) &&
 		    !grpc_header_nonbin_value_is_legal(m->value)) {
 			c->refused = xasprintf(

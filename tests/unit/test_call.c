@@ -268,6 +268,7 @@ Test(call, illegal_headers_are_refused_with_words)
 	atomic_int released = 0;
 	struct call_header name = { "X-Upper", RX_VIEW("v") };
 	struct call_header value = { "x-v", RX_VIEW("a\nb") };
+	struct call_header reserved = { "grpc-status", RX_VIEW("0") };
 
 	fixture_open(&f, NULL);
 	cr_assert(!call_unary(f.channel, T("Echo"), fixture_body(10, &released),
@@ -275,6 +276,11 @@ Test(call, illegal_headers_are_refused_with_words)
 			      &reply, NULL, &err));
 	cr_assert_str_eq(rx_err_text(&err),
 			 "Echo: INVALID_ARGUMENT: the header name 'X-Upper' is not legal");
+	rx_err_reset(&err);
+	cr_assert(!call_unary(f.channel, T("Echo"), fixture_body(10, &released),
+			      &(struct call_options){ .headers = &reserved, .n_headers = 1 }, &a,
+			      &reply, NULL, &err));
+	cr_assert_eq(err.grpc_status, RPC_INVALID_ARGUMENT);
 	rx_err_reset(&err);
 	struct call_options o = { .headers = &value, .n_headers = 1 };
 	struct call_reader *r = call_read(f.channel, T("Count"), fixture_body(10, &released), &o);
@@ -291,7 +297,7 @@ Test(call, illegal_headers_are_refused_with_words)
 	cr_assert(!call_write_end(w, &a, &reply, NULL, &err));
 	call_write_free(w);
 	rx_err_release(&err);
-	cr_assert_eq(released, 3);
+	cr_assert_eq(released, 4);
 	fixture_close(&f);
 	arena_release(&a);
 }

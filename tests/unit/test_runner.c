@@ -359,6 +359,7 @@ static void *run_in_background(void *arg)
 /* The process that started us is gone: nothing of its actions stays. */
 EACH(dies_with_its_owner)
 {
+	const char *const shell[] = { "/bin/sh", "-c", DAEMON "sleep 60", NULL };
 	const struct action_pair env[] = { { "PATH", "/usr/bin:/bin" } };
 	struct background b = { .t = t };
 	struct running own;
@@ -369,12 +370,9 @@ EACH(dies_with_its_owner)
 
 		running_init(&own, runner_sandbox_kind(t->runner));
 		b.t = &own;
-		b.job = (struct runner_job){ .argv = (const char *[]){ "/bin/sh", "-c",
-								       DAEMON "sleep 60", NULL },
-					     .env = env,
-					     .n_env = 1,
-					     .root = t->root,
-					     .cwd = "" };
+		b.job = (struct runner_job){
+			.argv = shell, .env = env, .n_env = 1, .root = t->root, .cwd = ""
+		};
 		b.job.stdout_fd = b.job.stderr_fd = running_file(t, "out");
 		(void)pthread_create(&thread, NULL, run_in_background, &b);
 		clock_sleep_ms(600);
@@ -389,6 +387,7 @@ EACH(dies_with_its_owner)
 
 EACH(jobs_run_side_by_side)
 {
+	const char *const nap[] = { "/bin/sleep", "0.5", NULL };
 	enum { N = 4 };
 	struct background b[N];
 	pthread_t threads[N];
@@ -396,10 +395,7 @@ EACH(jobs_run_side_by_side)
 
 	for (int i = 0; i < N; i++) {
 		b[i] = (struct background){ .t = t };
-		b[i].job =
-			(struct runner_job){ .argv = (const char *[]){ "/bin/sleep", "0.5", NULL },
-					     .root = t->root,
-					     .cwd = "" };
+		b[i].job = (struct runner_job){ .argv = nap, .root = t->root, .cwd = "" };
 		b[i].job.stdout_fd = b[i].job.stderr_fd = running_file(t, "out");
 		cr_assert_eq(pthread_create(&threads[i], NULL, run_in_background, &b[i]), 0);
 	}

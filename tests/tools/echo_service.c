@@ -35,8 +35,8 @@ static unsigned descriptors(void)
 int main(int argc, char **argv)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct rx_err err = { 0 };
-	struct service_paths p;
+	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
+	RX_CLEANUP(service_paths_release) struct service_paths p = { 0 };
 	const char *mode = argc > 3 ? argv[3] : "";
 	unsigned open_at_start = descriptors();
 	char cwd[64] = "?", line[256];

@@ -10,7 +10,7 @@ void resultjson_add(struct json *j, const struct result *r);
 void resultjson_add_digest(struct json *j, const char *key, const struct digest *d);
 /* "stdout" or "stderr": text when it is UTF-8, else "stdout_base64". */
 void resultjson_add_text(struct json *j, const char *key, struct rx_view bytes);
-/* Reads exit_code, outputs, stdout, stderr and their digests; other fields don't matter. name is
- * for messages. */
+/* Reads exit_code, outputs, stdout, stderr, their digests and worker; other fields don't matter.
+ * name is for messages. */
 RX_MUST_USE bool resultjson_read(struct arena *a, const char *name, struct rx_view text,
 				 struct result *out, struct rx_err *err);

@@ -291,6 +291,8 @@ struct settings *settings_load(const struct settings_where *w, struct rx_err *er
 
 	if (load(s, w, err))
 		return s;
+	/* Whatever is wrong with it, a settings file is configuration, not input. */
+	err->code = RX_EUSAGE;
 	settings_free(s);
 	return NULL;
 }

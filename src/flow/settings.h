@@ -25,7 +25,8 @@ struct settings_where {
 	const char *start_dir; /* where the search upward starts */
 	const char *config;    /* --config: this instead of the nearest .remex.yaml; trusted */
 };
-/* Absent files are fine, except one named by --config. NULL on failure. */
+/* Absent files are fine, except one named by --config. NULL on failure
+ * (RX_EUSAGE). */
 struct settings *settings_load(const struct settings_where *w, struct rx_err *err);
 void settings_free(struct settings *s);
 

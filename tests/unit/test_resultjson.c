@@ -113,3 +113,22 @@ Test(resultjson, outputs_must_make_sense)
 	       "{\"path\":\"a\",\"kind\":\"file\",\"digest\":\"" EMPTY "\"}]}",
 	       "occurs twice");
 }
+
+/* exec keeps the beginning of long output: half a text must not become the cached output. */
+Test(resultjson, text_that_is_not_what_its_digest_says_is_left_out)
+{
+	struct rx_err err = { 0 };
+	struct arena a = { 0 };
+	struct result r;
+
+	cr_assert(resultjson_read(&a, "r",
+				  RX_VIEW("{\"exit_code\":0,\"stdout\":\"hi\\n\",\"stdout_digest\":"
+					  "\"" HI "\",\"stderr\":\"h\",\"stderr_digest\":\"" HI
+					  "\"}"),
+				  &r, &err),
+		  "%s", rx_err_text(&err));
+	cr_assert(rx_view_eq(r.stdout_raw, RX_VIEW("hi\n")));
+	cr_assert_eq(r.stderr_raw.n, 0);
+	cr_assert(digest_is_set(&r.stderr_digest));
+	arena_release(&a);
+}

@@ -1,0 +1,2 @@
+# No operands
+remex caps x

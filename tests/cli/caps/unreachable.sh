@@ -1,0 +1,2 @@
+# No server: 4
+remex caps -r $nowhere --retries 0

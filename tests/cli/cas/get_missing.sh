@@ -1,0 +1,2 @@
+# What is not there is 1, and nothing appears
+remex cas get 0000000000000000000000000000000000000000000000000000000000000000/1 -o x; echo $?; ls

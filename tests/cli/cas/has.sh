@@ -1,0 +1,7 @@
+# The missing ones, and 1 if any
+echo has >f
+d=$(remex cas put f | cut -d' ' -f1)
+remex cas has $d && echo all
+remex cas has $d 0000000000000000000000000000000000000000000000000000000000000000/1 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855/0
+echo $?
+remex cas has --json $d 0000000000000000000000000000000000000000000000000000000000000000/1 | json '[.schema, .missing]'

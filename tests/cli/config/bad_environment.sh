@@ -1,0 +1,2 @@
+# A bad variable is told by its name
+REMEX_JOBS=many remex caps

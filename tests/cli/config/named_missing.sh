@@ -1,0 +1,2 @@
+# A file that --config names must be there
+remex --config absent.yaml caps

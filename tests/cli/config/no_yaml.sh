@@ -1,0 +1,2 @@
+# Not YAML at all
+printf "a: [\n" >.remex.yaml; remex caps

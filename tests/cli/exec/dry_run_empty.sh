@@ -1,0 +1,2 @@
+# No inputs: the empty root
+remex exec --dry-run -- true

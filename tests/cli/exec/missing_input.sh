@@ -1,0 +1,2 @@
+# A missing input is named
+remex exec -i nope -- true

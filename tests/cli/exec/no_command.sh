@@ -1,0 +1,2 @@
+# The command is needed
+remex exec -i x --

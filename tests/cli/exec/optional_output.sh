@@ -1,0 +1,2 @@
+# An optional output may be missing
+remex exec --optional-output nope -- true; remex exec --optional-output yes -- touch yes; ls

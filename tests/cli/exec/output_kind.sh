@@ -1,0 +1,2 @@
+# PATH/ must be a directory
+remex exec -o d/ -- touch d

@@ -1,0 +1,2 @@
+# A FIFO is no input
+mkfifo p; remex exec -i p -- true

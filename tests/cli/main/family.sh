@@ -1,0 +1,2 @@
+# Half a command lists its other halves
+remex cas

@@ -1,0 +1,2 @@
+# Help for what is not there
+remex help nonesuch

@@ -1,0 +1,2 @@
+# A misspelt command is recognised
+remex exce -- true

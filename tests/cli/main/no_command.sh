@@ -1,0 +1,2 @@
+# A command is needed
+remex

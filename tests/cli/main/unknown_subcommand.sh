@@ -1,0 +1,2 @@
+# A misspelt second word is recognised
+remex cas putt a

@@ -205,14 +205,51 @@ static int by_path(const void *pa, const void *pb)
 	return cx - cy;
 }
 
+/* The first bytes of the name as a number that sorts like them, so that most comparisons touch
+ * neither node nor name. */
+struct keyed {
+	uint64_t key;
+	struct node *node;
+};
+
+static uint64_t first_bytes(const struct node *n)
+{
+	const unsigned char *p = (const unsigned char *)n->name;
+	uint64_t key = 0;
+	int i = 0;
+
+	for (; i < 8 && *p; i++)
+		key = key << 8 | *p++;
+	if (i < 8 && n->dir) {
+		key = key << 8 | '/';
+		i++;
+	}
+	return i ? key << (8 * (8 - i)) : 0;
+}
+
+static int by_key(const void *pa, const void *pb)
+{
+	const struct keyed *a = pa, *b = pb;
+
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	return by_path(&a->node, &b->node);
+}
+
 void node_sort(struct node *dir)
 {
 	struct node_dir *d = dir->dir;
+	RX_CLEANUP(xfreep) struct keyed *v = NULL;
+	size_t i = 1;
 
-	for (size_t i = 1; i < d->n; i++) {
-		if (by_path(&d->kids[i - 1], &d->kids[i]) > 0) {
-			qsort(d->kids, d->n, sizeof(struct node *), by_path);
-			return;
-		}
-	}
+	while (i < d->n && by_path(&d->kids[i - 1], &d->kids[i]) < 0)
+		i++;
+	if (i >= d->n)
+		return;
+	v = xmalloc(d->n * sizeof(*v));
+	for (i = 0; i < d->n; i++)
+		v[i] = (struct keyed){ first_bytes(d->kids[i]), d->kids[i] };
+	qsort(v, d->n, sizeof(*v), by_key);
+	for (i = 0; i < d->n; i++)
+		d->kids[i] = v[i].node;
 }

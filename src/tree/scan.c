@@ -540,6 +540,9 @@ static bool list(struct scan *s, struct node *dir, const char *local, int flags,
 		dir->props = ARENA_NEW(&s->tree->arena, struct node_properties);
 		set_properties(&s->o, dir, &st);
 	}
+	/* A directory that lists but does not let us in; where this fails, the entry says so. */
+	if (s->o.confined && !(st.st_mode & S_IXUSR))
+		(void)!fchmod(fd, (st.st_mode & 07777) | S_IRWXU);
 	ok = check_cycle(s, dir, local, &st, err) && list_entries(s, dir, local, d, err);
 	closedir(d);
 	return ok;

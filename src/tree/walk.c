@@ -168,8 +168,10 @@ static bool finish(struct walk *w, struct walk_result *out, struct rx_err *err)
 	if (w->o->want_tree)
 		r.tree = merkle_records(&w->merkle, w->tree.root, &r.n_tree);
 	count(w->tree.root, &r);
-	r.inputs = ARENA_ARRAY(w->a, struct action_input, r.files + r.symlinks);
-	list_inputs(w, w->tree.root, &path, &r);
+	if (!w->o->no_inputs) {
+		r.inputs = ARENA_ARRAY(w->a, struct action_input, r.files + r.symlinks);
+		list_inputs(w, w->tree.root, &path, &r);
+	}
 	*out = r;
 	return true;
 }

@@ -32,6 +32,7 @@ struct walk_options {
 	const struct directory_codec *codec;
 	struct pool *pool;
 	bool want_tree;     /* also the Tree bytes' parts: see walk_result */
+	bool no_inputs;     /* leave result.inputs out: for those who only upload */
 	int64_t keep_bytes; /* files up to this size are read whole and put as bytes; larger ones as
 			       paths */
 };

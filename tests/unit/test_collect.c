@@ -386,6 +386,7 @@ Test(collect, what_the_action_made_unreadable_is_read)
 	}
 	scratch_write(&dir, "o/d/secret", "content", 0000);
 	scratch_write(&dir, "p/tool", "run", 0111);
+	symlinkat("d", dir.fd, "o/link");
 	fchmodat(dir.fd, "o/d", 0000, 0);
 	fchmodat(dir.fd, "o", 0600, 0);
 	fchmodat(dir.fd, "p", 0000, 0);

@@ -150,6 +150,29 @@ Test(merkle, sorting_puts_paths_in_byte_order)
 		cr_assert_str_eq(tree.root->dir->kids[i]->name, expected[i]);
 }
 
+/* Long common beginnings, names that are beginnings of others, kinds mixed. */
+Test(merkle, sorting_is_that_of_whole_paths)
+{
+	char name[32], last[64] = "", path[64];
+
+	for (unsigned i = 0; i < 500; i++) {
+		unsigned r = i * 2654435761u;
+		snprintf(name, sizeof(name), "%.*s%c%u", (int)(r % 12), "aaaaaaaaaaaa",
+			 "-./0a_~"[(r >> 8) % 7] == '/' ? 'b' : "-./0a_~"[(r >> 8) % 7], i % 37);
+		if (node_find(&tree, tree.root, name, strlen(name)))
+			continue;
+		cr_assert(node_add(&tree, tree.root, arena_str(&tree.arena, name),
+				   r & 4096 ? NODE_DIRECTORY : NODE_FILE, &err));
+	}
+	node_sort(tree.root);
+	for (size_t i = 0; i < tree.root->dir->n; i++) {
+		struct node *n = tree.root->dir->kids[i];
+		snprintf(path, sizeof(path), "%s%s", n->name, n->dir ? "/x" : "");
+		cr_assert_lt(strcmp(last, path), 0, "'%s' before '%s'", last, path);
+		memcpy(last, path, sizeof(path));
+	}
+}
+
 Test(merkle, rule_18_the_empty_directory_is_the_empty_blob)
 {
 	RX_CLEANUP(merkle_release)

@@ -632,6 +632,16 @@ Test(walk, a_sink_that_fails_stops_the_walk)
 	pool_free(options.pool);
 }
 
+Test(walk, inputs_are_left_out_when_nobody_wants_them)
+{
+	scratch_write(&dir, "a/b", "x", 0644);
+	options.no_inputs = true;
+	add("", "");
+	expect_ok();
+	cr_assert_eq(result.files, 1);
+	cr_assert_eq(result.n_inputs, 0);
+}
+
 Test(walk, without_a_sink_digests_are_the_same)
 {
 	struct digest put;

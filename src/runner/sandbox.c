@@ -211,6 +211,9 @@ static void add_variant(struct args *a, enum sandbox_variant v)
 	ADD(a, "--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL");
 	if (v == SANDBOX_USER_LOCKED)
 		ADD(a, "--disable-userns");
+	/* The action would still be the kernel's root, to whom old files of /proc open. */
+	if (geteuid() == 0)
+		ADD(a, "--remount-ro", "/proc");
 }
 
 static void build(struct args *a, const struct sandbox *s, enum sandbox_variant v, const char *root)
@@ -228,7 +231,7 @@ static void build(struct args *a, const struct sandbox *s, enum sandbox_variant 
 	ADD(a, "--perms", "1777", "--tmpfs", "/tmp", "--symlink", "../tmp", "/var/tmp");
 	if (root)
 		ADD(a, "--bind", root, SANDBOX_ROOT);
-	add_variant(a, v);
+	add_variant(a, v); /* behind --proc */
 	ADD(a, "--remount-ro", "/");
 	ADD(a, "--", "/proc/self/fd/7", NULL);
 }

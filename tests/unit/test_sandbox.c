@@ -2,8 +2,10 @@
 #include "running.h"
 
 #include <arpa/inet.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 TestSuite(sandbox, .timeout = 60);
 
@@ -225,4 +227,32 @@ BOTH(compilers_work)
 			   "echo '#include <stdio.h>\nint main(void){puts(\"hello\");return 0;}' "
 			   ">a.c && cc a.c -o a && ./a"),
 		"hello\n", "%s", rx_buf_str(&t->err_out));
+}
+
+/* Root of a container, as a rule. Its actions are root to the kernel, so settings must be covered.
+ */
+Test(sandbox, root_without_mount_rights_has_a_sandbox_too)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct caps[2];
+	struct running t;
+	uid_t uid;
+	gid_t gid;
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can give rights away");
+	cr_assert_eq(prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0), 0);
+	cr_assert_eq(syscall(SYS_capget, &h, caps), 0);
+	caps[0].effective &= ~(1u << CAP_SYS_ADMIN);
+	caps[0].permitted &= ~(1u << CAP_SYS_ADMIN);
+	caps[0].inheritable = caps[1].inheritable = 0;
+	cr_assert_eq(syscall(SYS_capset, &h, caps), 0);
+	running_init(&t, RUNNER_AUTO);
+	if (runner_sandbox_kind(t.runner) == RUNNER_NAMESPACE) {
+		cr_expect_not(runner_owner(t.runner, &uid, &gid));
+		kernel_settings_are_out_of_reach(&t);
+		nothing_else_is_writable(&t);
+		has_no_capabilities_and_gets_none(&t);
+	}
+	running_release(&t);
 }

@@ -232,6 +232,26 @@ static void get_result(struct listen_call *c, struct rx_view msg)
 	server_reply(c, &reply);
 }
 
+/* What comes inside the result belongs into the store, too; it is checked there (REAPI rule 142).
+ */
+static bool store_inlined(struct store *s, const struct result *r, struct rx_err *err)
+{
+	if (r->stdout_raw.n && digest_is_set(&r->stdout_digest) &&
+	    !store_put(s, &r->stdout_digest, r->stdout_raw, err))
+		return rx_wrap(err, "stdout_raw");
+	if (r->stderr_raw.n && digest_is_set(&r->stderr_digest) &&
+	    !store_put(s, &r->stderr_digest, r->stderr_raw, err))
+		return rx_wrap(err, "stderr_raw");
+	for (size_t i = 0; i < r->n_outputs; i++) {
+		const struct result_output *o = &r->outputs[i];
+
+		if (o->kind == NODE_FILE && o->contents.n &&
+		    !store_put(s, &o->digest, o->contents, err))
+			return rx_wrap(err, "output '%s'", o->path);
+	}
+	return true;
+}
+
 /* Results come without their Action and Command from tools that have none; the outputs are needed
  * to make it a hit, so their absence is told at once (REAPI rule 104). */
 static void update_result(struct listen_call *c, struct rx_view msg)
@@ -251,7 +271,8 @@ static void update_result(struct listen_call *c, struct rx_view msg)
 	}
 	if (!server_check_instance(c, m.instance) || !server_check_digest(c, &m.action))
 		return;
-	if (!result_missing(s->store, &m.result, &missing, &err)) {
+	if (!store_inlined(s->store, &m.result, &err) ||
+	    !result_missing(s->store, &m.result, &missing, &err)) {
 		server_fail(c, &err);
 		return;
 	}

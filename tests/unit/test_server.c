@@ -886,6 +886,22 @@ Test(server, rule_109_inlining_is_honoured_up_to_a_limit)
 	cr_expect(result_find(&got, "b")->contents.n == 0, "too large");
 }
 
+Test(server, rule_142_inlined_parts_are_checked_and_stored)
+{
+	struct digest action = fx_digest(RX_VIEW("action"));
+	struct result_output out = { .path = "a", .kind = NODE_FILE, .contents = hello };
+	struct result r = { .outputs = &out, .n_outputs = 1, .stdout_raw = RX_VIEW("said") };
+
+	fx_start(defaults);
+	out.digest = fx_digest(RX_VIEW("hello, moons"));
+	cr_expect(update("", &action, &r) == RPC_INVALID_ARGUMENT);
+	out.digest = fx_digest(hello);
+	r.stdout_digest = fx_digest(RX_VIEW("said"));
+	cr_expect(update("", &action, &r) == 0, "%s", fx_status.message);
+	cr_expect(fx_missing(&out.digest, 1) == 0);
+	cr_expect(fx_missing(&r.stdout_digest, 1) == 0);
+}
+
 Test(server, result_paths_are_checked)
 {
 	static const char *const bad[] = { "/abs", "../up", "a/../../b", "a//b", "" };

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "cas.h"
 #include "connection.h"
 #include "file.h"
 #include "resultjson.h"
@@ -107,14 +108,41 @@ int cmd_ac_get(struct cmd *c, int argc, char **argv)
 	return code;
 }
 
-static int put(struct cmd *c, struct connection *k, const struct digest *action,
-	       const struct result *r)
+/* A result holds text by digest: what the file has as text only goes to the CAS first. */
+static bool upload_text(struct client *client, struct cas_upload *u, const char *name,
+			struct rx_view raw, struct digest *digest, struct rx_err *err)
+{
+	struct blob b = { .bytes = raw, .dirfd = AT_FDCWD, .name = name };
+	const struct caps *caps;
+
+	if (digest_is_set(digest) || !raw.n)
+		return true;
+	caps = caps_get(client, err);
+	if (!caps)
+		return false;
+	digest_of_view(caps->function, raw, &b.digest);
+	*digest = b.digest;
+	return cas_upload_sink(u)->put(cas_upload_sink(u), &b, err);
+}
+
+static bool upload_texts(struct client *client, struct result *r, struct rx_err *err)
+{
+	struct cas_upload *u = cas_upload_new(client);
+	bool ok = upload_text(client, u, "stdout", r->stdout_raw, &r->stdout_digest, err) &&
+		  upload_text(client, u, "stderr", r->stderr_raw, &r->stderr_digest, err) &&
+		  cas_upload_finish(u, err);
+
+	cas_upload_free(u);
+	return ok;
+}
+
+static int put(struct cmd *c, struct connection *k, const struct digest *action, struct result *r)
 {
 	RX_CLEANUP(session_close) struct session s = { 0 };
 	bool stored = false;
 	struct json j;
 
-	if (!session_open(&s, c, k, false, &c->err) ||
+	if (!session_open(&s, c, k, false, &c->err) || !upload_texts(s.client, r, &c->err) ||
 	    !ac_put(s.client, action, r, &stored, &c->err))
 		return cmd_fail(c);
 	if (!stored) {

@@ -1,4 +1,4 @@
-/* scan: listing directories, handing out files in batches, and what counts as the same thing twice.
+/* scan: listing directories, and what counts as the same thing twice.
  */
 #include "scan.h"
 
@@ -6,24 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <unistd.h>
 
 #include "file.h"
-#include "filehash.h"
 #include "log.h"
 #include "reach.h"
+#include "scanbatch.h"
 #include "utf8.h"
 
-#define BATCH 64 /* files a task takes: waking a thread costs as much as hashing a small file */
-
-struct batch {
-	struct scan *scan;
-	struct batch *next;
-	atomic_size_t at; /* of the next file nobody has taken */
-	size_t n;
-	struct node *v[BATCH];
-};
 struct claim {
 	const struct node *first, *second;
 };
@@ -34,14 +24,11 @@ struct waiting {
 struct scan {
 	struct scan_options o;
 	struct node_tree *tree;
-	struct pool_group *group;  /* NULL without a pool */
-	struct batch *batch;       /* being filled */
-	struct batch *first, **at; /* all that were handed out */
-	struct waiting *dirs;      /* to be listed */
+	struct scanbatch *files;
+	struct waiting *dirs; /* to be listed */
 	size_t n_dirs, cap_dirs;
 	struct claim *claims;
 	size_t n_claims, cap_claims;
-	_Atomic int64_t bytes;
 };
 
 struct scan *scan_new(const struct scan_options *o, struct node_tree *t)
@@ -50,9 +37,7 @@ struct scan *scan_new(const struct scan_options *o, struct node_tree *t)
 
 	s->o = *o;
 	s->tree = t;
-	s->at = &s->first;
-	if (o->pool)
-		s->group = pool_group_new(o->pool);
+	s->files = scanbatch_new(&s->o);
 	return s;
 }
 
@@ -60,213 +45,17 @@ void scan_free(struct scan *s)
 {
 	if (!s)
 		return;
-	if (s->group) {
-		pool_group_cancel(s->group);
-		pool_group_free(s->group);
-	}
-	for (struct batch *b = s->first; b;) {
-		struct batch *next = b->next;
-		free(b);
-		b = next;
-	}
-	free(s->batch);
+	scanbatch_free(s->files);
 	free(s->dirs);
 	free(s->claims);
 	free(s);
 }
 
-/* ---- hashing, on any thread ---- */
-
-static void local_path(const struct node *n, struct rx_buf *out)
-{
-	rx_buf_reset(out);
-	if (n->local) {
-		rx_buf_add_str(out, n->local);
-		return;
-	}
-	rx_buf_add_str(out, n->parent->local);
-	if (out->n == 0 || out->p[out->n - 1] != '/')
-		rx_buf_add_char(out, '/');
-	rx_buf_add_str(out, n->name);
-}
-
-static void set_properties(const struct scan_options *o, struct node *n, const struct stat *st)
-{
-	if (!n->props)
-		return;
-	n->props->present = true;
-	n->props->has_mode = o->want_mode;
-	n->props->mode = o->want_mode ? st->st_mode & 07777 : 0;
-	n->props->has_mtime = o->want_mtime;
-	n->props->mtime_s = o->want_mtime ? st->st_mtim.tv_sec : 0;
-	n->props->mtime_ns = o->want_mtime ? (int32_t)st->st_mtim.tv_nsec : 0;
-}
-
-/* Counting is left out where nothing is limited: the counter is shared by all threads. */
-static bool add_bytes(struct scan *s, int64_t n, const char *name, struct rx_err *err)
-{
-	int64_t before = s->o.max_bytes ? atomic_fetch_add(&s->bytes, n) : 0;
-
-	if (s->o.max_bytes && (before > s->o.max_bytes || n > s->o.max_bytes - before))
-		return rx_fail(err, RX_ELIMIT,
-			       "with '%s' the files are larger than the limit of %" PRId64 " bytes",
-			       name, s->o.max_bytes);
-	return true;
-}
-
-/* What one thread uses for file after file. */
-struct hasher {
-	struct filehash hash;
-	struct rx_buf path;
-	const struct node *dir; /* open as fd: neighbours are opened beneath it, by name */
-	int fd;
-};
-
-static void hasher_init(struct hasher *h)
-{
-	*h = (struct hasher){ .path = { .max = RX_BUF_NO_MAX }, .fd = -1 };
-	filehash_init(&h->hash);
-}
-
-static void hasher_release(struct hasher *h)
-{
-	filehash_release(&h->hash);
-	rx_buf_release(&h->path);
-	file_close(&h->fd);
-}
-
-static void open_neighbours_dir(struct scan *s, struct hasher *h, const struct node *dir)
-{
-	RX_CLEANUP(rx_err_release) struct rx_err ignored = { 0 };
-	struct stat st;
-
-	file_close(&h->fd);
-	h->dir = dir;
-	/* When this fails, opening the file says why. */
-	h->fd = reach_open(s->o.dirfd, dir->local, O_PATH | O_DIRECTORY, s->o.confined, &st,
-			   &ignored);
-}
-
-/* neighbour: the file after this one lies in the same directory. */
-static int open_file(struct scan *s, struct hasher *h, const struct node *n, bool neighbour,
-		     struct stat *st, struct rx_err *err)
-{
-	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (s->o.resolve ? 0 : O_NOFOLLOW);
-	int fd;
-
-	if (!n->local && h->dir != n->parent && neighbour)
-		open_neighbours_dir(s, h, n->parent);
-	/* An action's links are never followed, its names have no slash: nothing leads out. */
-	if (!n->local && h->dir == n->parent && h->fd >= 0) {
-		fd = openat(h->fd, n->name, flags);
-		if (fd >= 0 && fstat(fd, st) == 0)
-			return fd;
-		file_close(&fd);
-	}
-	return reach_open(s->o.dirfd, rx_buf_str(&h->path), flags, s->o.confined, st, err);
-}
-
-static bool hash_file(struct scan *s, struct hasher *h, struct node *n, bool neighbour,
-		      struct rx_err *err)
-{
-	const struct scan_options *o = &s->o;
-	struct filehash_result r;
-	const char *path;
-	struct stat st;
-	struct blob blob;
-	bool ok;
-	int fd;
-
-	local_path(n, &h->path);
-	path = rx_buf_str(&h->path);
-	fd = open_file(s, h, n, neighbour, &st, err);
-	if (fd < 0)
-		return false;
-	if (!S_ISREG(st.st_mode))
-		ok = rx_fail(err, RX_EIO, "'%s' changed while it was read", path);
-	else
-		ok = add_bytes(s, st.st_size, path, err) &&
-		     filehash_read(&h->hash, o->function, fd, &st, o->keep_bytes, path, &r, err);
-	close(fd);
-	if (!ok)
-		return false;
-	n->digest = r.digest;
-	n->is_executable = (st.st_mode & S_IXUSR) != 0;
-	set_properties(o, n, &st);
-	n->known = true;
-	if (!o->sink)
-		return true;
-	blob = (struct blob){ .digest = r.digest,
-			      .bytes = r.bytes,
-			      .path = r.bytes.p ? NULL : path,
-			      .dirfd = o->dirfd,
-			      .name = path };
-	return o->sink->put(o->sink, &blob, err);
-}
-
-static bool run_batch(struct batch *b, struct hasher *h, struct rx_err *err)
-{
-	size_t i;
-
-	while ((i = atomic_fetch_add(&b->at, 1)) < b->n) {
-		bool neighbour = i + 1 < b->n && b->v[i + 1]->parent == b->v[i]->parent;
-
-		if (rx_cancelled())
-			return rx_fail(err, RX_ECANCEL, "reading files was stopped");
-		if (b->scan->group && pool_group_cancelled(b->scan->group))
-			return true; /* the task that failed says why */
-		if (!hash_file(b->scan, h, b->v[i], neighbour, err))
-			return false;
-	}
-	return true;
-}
-
-static bool batch_task(void *arg, struct rx_err *err)
-{
-	RX_CLEANUP(hasher_release) struct hasher h;
-
-	hasher_init(&h);
-	return run_batch(arg, &h, err);
-}
-
-/* Once everything is handed out: takes files from batches whose task is busy with large ones. */
-static bool help_task(void *arg, struct rx_err *err)
-{
-	RX_CLEANUP(hasher_release) struct hasher h;
-
-	hasher_init(&h);
-	for (struct batch *b = arg; b; b = b->next) {
-		if (!run_batch(b, &h, err))
-			return false;
-	}
-	return true;
-}
-
-static bool hand_out(struct scan *s, struct rx_err *err)
-{
-	struct batch *b = s->batch;
-
-	if (!b)
-		return true;
-	s->batch = NULL;
-	*s->at = b;
-	s->at = &b->next;
-	if (!s->group)
-		return batch_task(b, err);
-	pool_group_run(s->group, batch_task, b);
-	return true;
-}
-
 static bool queue_file(struct scan *s, struct node *n, struct rx_err *err)
 {
-	if (!s->batch) {
-		s->batch = xcalloc(1, sizeof(*s->batch));
-		s->batch->scan = s;
-	}
 	if (s->o.want_mode || s->o.want_mtime)
 		n->props = ARENA_NEW(&s->tree->arena, struct node_properties);
-	s->batch->v[s->batch->n++] = n;
-	return s->batch->n < BATCH || hand_out(s, err);
+	return scanbatch_add(s->files, n, err);
 }
 
 /* ---- what is where ---- */
@@ -289,7 +78,7 @@ static const char *origin(struct scan *s, const struct node *n)
 		return "given as text";
 	if (!n->local && !n->parent->local)
 		return "made for what is below it";
-	local_path(n, &path);
+	scanbatch_local(n, &path);
 	return shown(s, rx_buf_str(&path));
 }
 
@@ -307,7 +96,7 @@ static bool same_origin(const struct node *n, const char *full)
 
 	if (is_text(n) || (!n->local && !n->parent->local))
 		return false;
-	local_path(n, &path);
+	scanbatch_local(n, &path);
 	return strcmp(rx_buf_str(&path), full) == 0;
 }
 
@@ -386,7 +175,7 @@ static bool add_link(struct scan *s, struct node *n, int dirfd, const char *at, 
 		if (fstatat(dirfd, at, &st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0)
 			return rx_fail_errno(err, "'%s'", shown(s, local));
 		n->props = ARENA_NEW(&s->tree->arena, struct node_properties);
-		set_properties(&s->o, n, &st);
+		scanbatch_properties(&s->o, n, &st);
 		n->props->has_mode = false; /* a link has none of its own */
 	}
 	n->target = arena_str(&s->tree->arena, target);
@@ -538,7 +327,7 @@ static bool list(struct scan *s, struct node *dir, const char *local, int flags,
 	}
 	if ((s->o.want_mode || s->o.want_mtime) && !dir->props) {
 		dir->props = ARENA_NEW(&s->tree->arena, struct node_properties);
-		set_properties(&s->o, dir, &st);
+		scanbatch_properties(&s->o, dir, &st);
 	}
 	/* A directory that lists but does not let us in; where this fails, the entry says so. */
 	if (s->o.confined && !(st.st_mode & S_IXUSR))
@@ -554,7 +343,7 @@ static bool list_all(struct scan *s, struct rx_err *err)
 		struct waiting w = s->dirs[--s->n_dirs];
 		if (!list(s, w.dir, w.local, s->o.resolve ? 0 : O_NOFOLLOW, err))
 			return false;
-		if (s->group && pool_group_cancelled(s->group))
+		if (scanbatch_stopped(s->files))
 			break; /* scan_finish says why */
 	}
 	return true;
@@ -622,15 +411,8 @@ bool scan_text(struct scan *s, struct node *dir, const char *name, struct rx_vie
 
 bool scan_finish(struct scan *s, struct rx_err *err)
 {
-	if (!hand_out(s, err))
+	if (!scanbatch_finish(s->files, err))
 		return false;
-	if (s->group) {
-		unsigned helpers = pool_threads(s->o.pool);
-		for (unsigned i = 1; s->first && i < helpers; i++)
-			pool_group_run(s->group, help_task, s->first);
-		if (!pool_group_wait(s->group, err))
-			return false;
-	}
 	for (size_t i = 0; i < s->n_claims; i++) {
 		const struct node *a = s->claims[i].first, *b = s->claims[i].second;
 		bool same = a->kind == NODE_SYMLINK ? strcmp(a->target, b->target) == 0

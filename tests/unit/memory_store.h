@@ -227,3 +227,21 @@ static inline mode_t scratch_mode(struct scratch *s, const char *path)
 
 	return fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mode & 07777 : 0;
 }
+
+/* What root may do says nothing: the rest of the test runs as nobody. */
+static inline void become_nobody(struct scratch *s)
+{
+	if (geteuid() != 0)
+		return;
+	if ((s && fchown(s->fd, 65534, 65534) != 0) || setresuid(65534, 65534, 0) != 0)
+		abort();
+}
+
+static inline void become_root_again(void)
+{
+	uid_t real, effective, saved;
+
+	if (getresuid(&real, &effective, &saved) != 0 ||
+	    (saved != effective && setresuid(saved, saved, saved) != 0))
+		abort();
+}

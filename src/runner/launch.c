@@ -223,7 +223,8 @@ static int why_not(const char *command, const char *path, int e)
 static int start_command(struct launch *l, pid_t *pid)
 {
 	const char *command = l->argv[0], *path = l->search_path, *p;
-	char full[4096 + 256];
+	char full[4096 + 256], *given = l->argv[0];
+	bool has_path = false;
 	size_t i;
 	int e, denied = 0;
 
@@ -234,14 +235,19 @@ static int start_command(struct launch *l, pid_t *pid)
 		return e ? why_not(command, command, e) : 0;
 	}
 	for (i = 0; l->env[i]; i++)
-		if (strncmp(l->env[i], "PATH=", 5) == 0)
+		if (strncmp(l->env[i], "PATH=", 5) == 0) {
 			path = l->env[i] + 5;
+			has_path = true;
+		}
 	for (p = path;; p++) {
 		size_t n = strcspn(p, ":");
 		int len = snprintf(full, sizeof(full), "%.*s%s%s", (int)n, p, n ? "/" : "./",
 				   command);
 
 		if (n < 4096 && len > 0 && (size_t)len < sizeof(full)) {
+			/* Without PATH a program cannot look up its own name, as gcc does to find cc1:
+			 * it gets the place where it was found. */
+			l->argv[0] = has_path ? given : full;
 			e = start(pid, full, l);
 			if (!e)
 				return 0;

@@ -162,6 +162,11 @@ EACH(rule_135_finds_the_command)
 	job.env = none;
 	cr_assert(running_job(t, &job, &err));
 	cr_expect_str_eq(rx_buf_str(&t->out), "X=1\n");
+	/* such a program is told where it was found: gcc looks for cc1 beside itself */
+	job.argv = (const char *[]){ "sh", "-c", "echo $0; tr '\\0' ' ' </proc/$$/cmdline", NULL };
+	cr_assert(running_job(t, &job, &err));
+	cr_expect(rx_view_starts(rx_view_of(&t->out), "/usr/bin/sh\n/usr/bin/sh -c"));
+	job.argv = (const char *[]){ "env", NULL };
 	job.search_path = "/nowhere";
 	cr_assert(running_job(t, &job, &err));
 	cr_expect_eq(t->result.exit_code, 127);

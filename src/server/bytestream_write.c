@@ -1,18 +1,35 @@
 /* bytestream_write: ByteStream.Write and QueryWriteStatus. */
+#include "clock.h"
 #include "server_parts.h"
 #include "wire_bytestream.h"
 #include "wire_execution.h"
 
-/* One upload under way. It is in the server's list so that QueryWriteStatus finds it by its name.
- */
+/* What a broken upload brought stays for a while, so that its client can go on from there (REAPI
+ * rule 94); few, as each holds room in the store. */
+#define PARKED_MAX 32
+#define PARKED_NS  600000000000ll
+
+/* One upload under way, or broken and parked. It is in the server's list, newest first, so that
+ * QueryWriteStatus and the next Write find it by its name. */
 struct upload {
 	struct upload *next;
 	char *name; /* as the client wrote it */
 	struct digest digest;
 	struct store_writer *writer;
-	int64_t committed; /* guarded by the server's lock */
-	bool done;
+	int64_t committed; /* guarded by the server's lock, as is parked_ns */
+	int64_t parked_ns; /* 0 = a call has it */
+	bool done;         /* the blob is there, or cannot be taken */
+	bool spoiled;      /* its bytes are wrong or incomplete: nothing to go on from */
 };
+
+static void upload_free(struct upload *u)
+{
+	if (!u)
+		return;
+	store_writer_free(u->writer);
+	free(u->name);
+	free(u);
+}
 
 static void enlist(struct server *s, struct upload *u)
 {
@@ -22,20 +39,89 @@ static void enlist(struct server *s, struct upload *u)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void upload_free(struct server *s, struct upload *u)
+/* With the lock held. */
+static void delist(struct server *s, struct upload *u)
 {
-	if (!u)
-		return;
-	pthread_mutex_lock(&s->lock);
 	for (struct upload **p = &s->uploads; *p; p = &(*p)->next)
 		if (*p == u) {
 			*p = u->next;
-			break;
+			return;
 		}
+}
+
+/* Takes those out of the list that have been parked too long or are too many; all when the server
+ * ends. */
+static void drop_parked(struct server *s, size_t keep)
+{
+	struct upload *drop = NULL;
+	int64_t now = clock_mono_ns();
+	size_t n = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (struct upload **p = &s->uploads; *p;) {
+		struct upload *u = *p;
+
+		if (u->parked_ns && (++n > keep || now - u->parked_ns > PARKED_NS)) {
+			*p = u->next;
+			u->next = drop;
+			drop = u;
+		} else {
+			p = &u->next;
+		}
+	}
 	pthread_mutex_unlock(&s->lock);
-	store_writer_free(u->writer);
-	free(u->name);
-	free(u);
+	while (drop) {
+		struct upload *next = drop->next;
+
+		upload_free(drop);
+		drop = next;
+	}
+}
+
+void uploads_free(struct server *s)
+{
+	drop_parked(s, 0);
+}
+
+/* The call is over; what is whole so far may be gone on with. */
+static void leave(struct server *s, struct upload *u)
+{
+	bool keep = u->writer && !u->done && !u->spoiled && u->committed > 0;
+
+	pthread_mutex_lock(&s->lock);
+	delist(s, u);
+	if (keep) {
+		u->parked_ns = clock_mono_ns();
+		u->next = s->uploads;
+		s->uploads = u;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (keep)
+		drop_parked(s, PARKED_MAX);
+	else
+		upload_free(u);
+}
+
+/* A parked upload of this name that has exactly that many bytes; a new start drops it. */
+static struct upload *adopt(struct server *s, const char *name, int64_t offset)
+{
+	struct upload *u;
+
+	pthread_mutex_lock(&s->lock);
+	for (u = s->uploads; u; u = u->next)
+		if (u->parked_ns && strcmp(u->name, name) == 0 &&
+		    (offset == 0 || u->committed == offset))
+			break;
+	if (u) {
+		u->parked_ns = 0;
+		if (offset == 0)
+			delist(s, u);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (offset)
+		return u;
+	upload_free(u);
+	return NULL;
 }
 
 static void answer(struct listen_call *c, struct upload *u)
@@ -65,6 +151,15 @@ static bool parse_name(struct listen_call *c, const char *name, struct resource 
 	return server_check_instance(c, r->instance) && server_check_digest(c, &r->digest);
 }
 
+static struct upload *upload_new(const char *name, const struct digest *d)
+{
+	struct upload *u = xcalloc(1, sizeof(*u));
+
+	u->name = xstrdup(name);
+	u->digest = *d;
+	return u;
+}
+
 /* The first message of a call; NULL when the call is over. */
 static struct upload *begin(struct listen_call *c, const struct wire_write_request *m)
 {
@@ -81,22 +176,25 @@ static struct upload *begin(struct listen_call *c, const struct wire_write_reque
 	}
 	if (!parse_name(c, m->resource, &r))
 		return NULL;
-	u = xcalloc(1, sizeof(*u));
-	u->name = xstrdup(m->resource);
-	u->digest = r.digest;
-	listen_set_data(c, u);
 	if (store_has(s->store, &r.digest)) { /* REAPI rule 87 */
+		u = upload_new(m->resource, &r.digest);
+		listen_set_data(c, u);
 		answer(c, u);
 		return NULL;
 	}
-	if (m->offset != 0) { /* REAPI rule 98: nothing is kept of a broken upload */
-		u->done = true;
+	u = adopt(s, m->resource, m->offset);
+	if (u) {
+		listen_set_data(c, u);
+		return u;
+	}
+	if (m->offset != 0) { /* REAPI rule 98 */
 		server_refuse(c, RPC_INVALID_ARGUMENT,
-			      "write_offset %" PRId64
-			      ": uploads start at 0 here and cannot be resumed",
+			      "write_offset %" PRId64 ": nothing to go on from there, start at 0",
 			      m->offset);
 		return NULL;
 	}
+	u = upload_new(m->resource, &r.digest);
+	listen_set_data(c, u);
 	u->writer = store_writer_new(s->store, &r.digest, &err);
 	if (!u->writer) {
 		u->done = true;
@@ -120,12 +218,17 @@ static bool take(struct listen_call *c, struct upload *u, const struct wire_writ
 		return rx_fail(err, RX_EUSAGE,
 			       "write_offset is %" PRId64 " after %" PRId64 " bytes", m->offset,
 			       at);
-	if (!store_writer_add(u->writer, m->data, err))
+	if (!store_writer_add(u->writer, m->data, err)) {
+		u->spoiled = true; /* perhaps some of it was written */
 		return false;
+	}
 	pthread_mutex_lock(&s->lock);
 	u->committed = store_writer_size(u->writer);
 	pthread_mutex_unlock(&s->lock);
-	return !m->finish || store_writer_end(u->writer, err);
+	if (!m->finish)
+		return true;
+	u->spoiled = !store_writer_end(u->writer, err);
+	return !u->spoiled;
 }
 
 static void write_message(struct listen_call *c, struct rx_view msg)
@@ -135,11 +238,7 @@ static void write_message(struct listen_call *c, struct rx_view msg)
 	struct upload *u = listen_data(c);
 	struct wire_write_request m;
 
-	if (u && u->done)
-		return; /* answered; the client has not noticed yet */
 	if (!wire_write_request_unpack(&scratch, msg, &m, &err)) {
-		if (u)
-			u->done = true;
 		server_fail(c, &err);
 		return;
 	}
@@ -148,7 +247,6 @@ static void write_message(struct listen_call *c, struct rx_view msg)
 	if (!u)
 		return;
 	if (!take(c, u, &m, &err)) {
-		u->done = true;
 		server_fail(c, &err);
 	} else if (m.finish) {
 		answer(c, u);
@@ -157,17 +255,16 @@ static void write_message(struct listen_call *c, struct rx_view msg)
 
 static void write_half_close(struct listen_call *c)
 {
-	struct upload *u = listen_data(c);
-
-	if (u && u->done)
-		return;
 	/* REAPI rule 85 */
 	server_refuse(c, RPC_INVALID_ARGUMENT, "the upload ended without finish_write");
 }
 
 static void write_closed(struct listen_call *c)
 {
-	upload_free(listen_ctx(c), listen_data(c));
+	struct upload *u = listen_data(c);
+
+	if (u)
+		leave(listen_ctx(c), u);
 	server_closed(c);
 }
 

@@ -341,6 +341,7 @@ void server_free(struct server *s, int64_t grace_ms)
 	if (s->listener)
 		listen_free(s->listener, grace_ms);
 	operations_free(s->operations);
+	uploads_free(s);
 	store_free(s->store);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->wake);

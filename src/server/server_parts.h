@@ -29,7 +29,7 @@ struct server {
 	bool stop, told;
 	pthread_t watcher;
 	bool has_watcher;
-	struct upload *uploads; /* under way */
+	struct upload *uploads; /* under way and broken ones */
 };
 
 /* start and closed of every method: the server counts live calls to know when it is idle. */
@@ -68,6 +68,9 @@ bool ac_lookup(struct store *s, const char *instance, const struct digest *actio
 /* Fills in what is wished for, as far as LIMIT_INLINE_BYTES goes (REAPI rule 109). */
 bool ac_inline(struct store *s, const struct inline_wishes *wishes, struct arena *a,
 	       struct result *r, bool *changed, struct rx_err *err);
+
+/* bytestream_write.c. Drops what broken uploads left. */
+void uploads_free(struct server *s);
 
 /* The methods of each service; n is set. */
 const struct listen_method *capabilities_methods(size_t *n);

@@ -599,6 +599,55 @@ Test(server, rule_94_96_query_write_status)
 	cr_expect(query("uploads/u/blobs/abc/1", &committed, &complete) == RPC_INVALID_ARGUMENT);
 }
 
+Test(server, rule_94_98_broken_upload_goes_on)
+{
+	struct rx_view v = fx_bytes(11, 3000000), got;
+	struct digest d = fx_digest(v);
+	const char *name = fx_resource("", "u1", &d);
+	struct rx_view first = { v.p, 1000000 }, rest = { v.p + 1000000, 2000000 };
+	int64_t committed = 0, at_end;
+	struct call_writer *w;
+	bool complete;
+
+	fx_start(defaults);
+	for (int i = 0; i < 2; i++) {
+		w = fx_write();
+		cr_expect(fx_send(w, name, 0, first, false));
+		if (i)
+			call_write_free(w); /* cut off */
+		else
+			cr_expect(fx_write_end(w, &at_end) == RPC_INVALID_ARGUMENT);
+		for (int k = 0; k < 200 && committed < 1000000; k++) {
+			clock_sleep_ms(5);
+			cr_assert(query(name, &committed, &complete) == 0 && !complete);
+		}
+		cr_expect(committed == 1000000);
+		/* a wrong place changes nothing */
+		w = fx_write();
+		(void)fx_send(w, name, 999999, rest, true);
+		cr_expect(fx_write_end(w, &at_end) == RPC_INVALID_ARGUMENT);
+		/* neither does another name */
+		w = fx_write();
+		(void)fx_send(w, fx_resource("", "u2", &d), 1000000, rest, true);
+		cr_expect(fx_write_end(w, &at_end) == RPC_INVALID_ARGUMENT);
+		if (!i) { /* a new start is fine, too */
+			w = fx_write();
+			cr_expect(fx_send(w, name, 0, first, false));
+			cr_expect(fx_write_end(w, &at_end) == RPC_INVALID_ARGUMENT);
+		}
+	}
+	/* The cut may be noticed a little later. */
+	for (int k = 0; k < 200 && fx_missing(&d, 1); k++) {
+		w = fx_write();
+		(void)fx_send(w, name, 1000000, rest, true);
+		if (fx_write_end(w, &at_end) == 0)
+			cr_expect(at_end == 3000000);
+		clock_sleep_ms(5);
+	}
+	cr_expect(fx_download(fx_resource("", NULL, &d), 0, 0, &got) == 0);
+	cr_expect(rx_view_eq(got, v));
+}
+
 struct uploader {
 	struct rx_view v;
 	const char *name;

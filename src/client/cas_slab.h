@@ -6,8 +6,9 @@
 #include "wire_cas.h"
 
 #define CAS_HEADER_ROOM    4096 /* instance and function in front of the entries */
-#define CAS_SLAB_BYTES     (PLAN_MESSAGE_BYTES - CAS_HEADER_ROOM)
-#define UPLOAD_SLABS       8          /* in memory at once: 32 MiB */
+#define CAS_SLAB_BYTES     ((2 << 20) - CAS_HEADER_ROOM)
+#define UPLOAD_SLABS       16         /* in memory at once: 32 MiB for a far server, */
+#define UPLOAD_SLABS_LOCAL 4          /* 8 MiB for a near one: untouched pages cost nothing */
 #define UPLOAD_LOOSE_BYTES (32 << 20) /* of blobs in memory that are too large for a batch */
 #define UPLOAD_READ_BYTES  (1 << 20)  /* files up to this size are read at once */
 #define UPLOAD_FILE_WINDOW (64 << 20) /* of larger files: then their window closes */
@@ -49,7 +50,7 @@ struct cas_upload {
 	struct blob_sink sink;
 	struct client *client;
 	bool force;
-	unsigned max_threads;
+	unsigned max_threads, max_slabs;
 	pthread_mutex_t lock;
 	pthread_cond_t work; /* for senders: a job or the end */
 	pthread_cond_t room; /* for put and finish: memory, or all is sent */

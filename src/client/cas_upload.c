@@ -19,6 +19,8 @@ struct cas_upload *cas_upload_new(struct client *c)
 	u->sink.put = cas_upload_put;
 	u->client = c;
 	u->max_threads = RX_MIN(c->jobs, (unsigned)UPLOAD_THREADS);
+	u->max_slabs = endpoint_is_local(&c->role[CLIENT_CAS].endpoint) ? UPLOAD_SLABS_LOCAL
+									: UPLOAD_SLABS;
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->work, NULL);
 	pthread_cond_init(&u->room, NULL);
@@ -354,7 +356,7 @@ static bool slab_for(struct cas_upload *u, size_t entry, size_t capacity, struct
 			pthread_mutex_unlock(&u->lock);
 			slab_sealed(u, full);
 			pthread_mutex_lock(&u->lock);
-		} else if (u->slabs_out < UPLOAD_SLABS) {
+		} else if (u->slabs_out < u->max_slabs) {
 			u->open = slab_take(u);
 		} else {
 			pthread_cond_wait(&u->room, &u->lock);
@@ -432,7 +434,7 @@ bool cas_upload_put(struct blob_sink *self, const struct blob *b, struct rx_err 
 	struct cas_slab *slab = NULL, *full = NULL;
 	enum travel how = TRAVEL_SLAB;
 	char *data = NULL;
-	int64_t limit;
+	int64_t limit, entry = (int64_t)wire_update_entry_size(&b->digest);
 	bool ok;
 
 	if (!caps || !check_blob(u, b, caps, err))
@@ -440,8 +442,9 @@ bool cas_upload_put(struct blob_sink *self, const struct blob *b, struct rx_err 
 	limit = cas_batch_limit(u->client, caps);
 	if (digest_is_empty_blob(&b->digest))
 		return true; /* REAPI rule 33 */
-	if (atomic_load(&u->client->no_batch) ||
-	    (int64_t)wire_update_entry_size(&b->digest) + CAS_HEADER_ROOM > limit)
+	/* What fits into a batch but not into a slab is streamed as well. */
+	if (atomic_load(&u->client->no_batch) || entry + CAS_HEADER_ROOM > limit ||
+	    entry > CAS_SLAB_BYTES)
 		how = TRAVEL_LOOSE; /* REAPI rules 68, 69: by ByteStream */
 	if (b->path && (how == TRAVEL_LOOSE || b->digest.size > UPLOAD_READ_BYTES)) {
 		how = TRAVEL_FILE;

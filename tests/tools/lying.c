@@ -100,6 +100,8 @@ bool lying_begin(struct listen_call *c, struct rx_view msg)
 
 	if (lying_lies(s, LIE_SLOW))
 		clock_sleep_ms(lying_n(s, LIE_SLOW));
+	if (lying_lies(s, LIE_HANG))
+		return true;
 	if (lying_lies(s, LIE_UNAUTHENTICATED)) {
 		lying_fail(c, RPC_UNAUTHENTICATED, "who are you");
 		return true;

@@ -66,6 +66,7 @@
 	X(DISK_FULL, "disk-full", "uploads are RESOURCE_EXHAUSTED: disk full")                     \
 	X(ENTRY_INVALID, "entry-invalid", "batch entries are INVALID_ARGUMENT")                    \
 	X(ENTRY_UNAVAILABLE, "entry-unavailable", "batch entries are UNAVAILABLE")                 \
+	X(HANG, "hang", "calls are never answered")                                                \
 	X(SLOW, "slow", "every call takes N ms more")                                              \
 	X(NOT_FOUND, "not-found-for-present", "reads of what is there say NOT_FOUND")
 

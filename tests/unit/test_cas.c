@@ -331,7 +331,7 @@ Test(cas, rule_44_no_stated_batch_limit)
 {
 	lying_tell(f.server, "zero-batch", -1, 0);
 	upload_all(100, 100 << 10, NULL);
-	cr_expect(lying_calls(f.server, "BatchUpdateBlobs") <= 4, "not one blob a call");
+	cr_expect(lying_calls(f.server, "BatchUpdateBlobs") <= 8, "not one blob a call");
 	cr_expect(lying_largest(f.server, "BatchUpdateBlobs") <= (4 << 20) - (64 << 10));
 	cr_expect_eq(lying_calls(f.server, "Write"), 0);
 }
@@ -346,6 +346,18 @@ Test(cas, quirk_31_tiny_batch_limit)
 	cr_expect_eq(lying_calls(f.server, "Write"), 3, "REAPI rule 68");
 	fetch_all(100, 5000);
 	fetch_all(3, 70000);
+}
+
+Test(cas, every_size_around_the_limits_arrives)
+{
+	static const size_t sizes[] = { 1,       1 << 20, (2 << 20) - 5000,  (2 << 20) - 100,
+					2 << 20, 3 << 20, (4 << 20) - 70000, 4 << 20,
+					5 << 20 };
+
+	for (size_t i = 0; i < RX_COUNT(sizes); i++) {
+		upload_all(2, sizes[i], NULL);
+		fetch_all(2, sizes[i]);
+	}
 }
 
 Test(cas, rule_69_an_entry_that_does_not_fit_is_streamed)
@@ -575,6 +587,66 @@ Test(cas, an_upload_that_is_given_up_leaves_nothing_behind)
 	set_make(&s, 100, 100 << 10);
 	for (size_t i = 0; i < s.n; i++)
 		cr_assert(put_bytes(u, &s.digest[i], s.bytes[i], &err));
+	cas_upload_free(u);
+	set_free(&s);
+}
+
+struct put_task {
+	struct cas_upload *upload;
+	const struct set *set;
+	size_t first;
+};
+
+static bool put_task(void *arg, struct rx_err *err)
+{
+	struct put_task *t = arg;
+
+	for (size_t i = t->first; i < t->set->n; i += 8) {
+		if (!put_bytes(t->upload, &t->set->digest[i], t->set->bytes[i], err))
+			return false;
+	}
+	return true;
+}
+
+/* put blocks while memory is short: sending must not need the threads that are blocked. */
+Test(cas, all_pool_threads_blocked_in_put_make_progress)
+{
+	struct client *c = fixture_client(&f);
+	struct cas_upload *u = cas_upload_new(c);
+	struct pool_group *g = pool_group_new(client_pool(c));
+	struct put_task tasks[8];
+	struct rx_err err = { 0 };
+	struct set s;
+
+	lying_tell(f.server, "slow", -1, 30);
+	set_make(&s, 400, 100 << 10);
+	for (size_t i = 0; i < 8; i++) {
+		tasks[i] = (struct put_task){ u, &s, i };
+		pool_group_run(g, put_task, &tasks[i]);
+	}
+	cr_assert(pool_group_wait(g, &err), "%s", rx_err_text(&err));
+	cr_assert(cas_upload_finish(u, &err), "%s", rx_err_text(&err));
+	cr_expect_eq(lying_blobs(f.server), 400);
+	pool_group_free(g);
+	cas_upload_free(u);
+	set_free(&s);
+}
+
+Test(cas, put_fails_once_the_upload_has_failed)
+{
+	struct cas_upload *u = cas_upload_new(fixture_client(&f));
+	struct rx_err err = { 0 };
+	bool ok = true;
+	struct set s;
+
+	f.settings.retries = 0;
+	lying_tell(f.server, "entry-invalid", -1, 0);
+	set_make(&s, 400, 100 << 10);
+	for (size_t i = 0; ok && i < s.n; i++)
+		ok = put_bytes(u, &s.digest[i], s.bytes[i], &err);
+	cr_assert_not(ok, "put goes on for ever");
+	cr_expect_eq(err.grpc_status, RPC_INVALID_ARGUMENT, "and says why: %s", rx_err_text(&err));
+	rx_err_release(&err);
 	cas_upload_free(u);
 	set_free(&s);
 }

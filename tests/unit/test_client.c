@@ -2,11 +2,13 @@
 #include <criterion/criterion.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "ac.h"
 #include "clock.h"
 #include "file.h"
+#include "log.h"
 #include "lying_fixture.h"
 #include "wire_status.h"
 
@@ -257,6 +259,65 @@ Test(client, a_dead_endpoint_fails_soon)
 	cr_assert_null(caps_get(fixture_client(&f), &err));
 	cr_expect_eq(err.grpc_status, RPC_UNAVAILABLE, "%s", rx_err_text(&err));
 	cr_expect(clock_mono_ns() - before < 20000000000ll);
+	rx_err_release(&err);
+}
+
+static void *stop_the_program(void *arg)
+{
+	(void)arg;
+	clock_sleep_ms(200);
+	rx_cancel_set();
+	loop_cancel_all(f.loop);
+	return NULL;
+}
+
+/* Whatever the client waits for, a stopped program does not wait. */
+static void expect_stopped(const char *lie)
+{
+	int64_t before = clock_mono_ns();
+	struct rx_err err = { 0 };
+	pthread_t t;
+
+	lying_tell(f.server, lie, -1, 60000);
+	cr_assert_eq(pthread_create(&t, NULL, stop_the_program, NULL), 0);
+	cr_assert_null(caps_get(fixture_client(&f), &err));
+	cr_expect_eq(err.code, RX_ECANCEL, "%s", rx_err_text(&err));
+	cr_expect(clock_mono_ns() - before < 10000000000ll);
+	pthread_join(t, NULL);
+	rx_err_release(&err);
+}
+
+Test(client, stopping_the_program_ends_a_call)
+{
+	expect_stopped("hang");
+}
+
+Test(client, stopping_the_program_ends_a_wait_between_tries)
+{
+	expect_stopped("unavailable");
+}
+
+Test(client, rule_149_a_server_that_asks_for_hours_is_not_waited_for)
+{
+	struct rx_err err = { 0 };
+
+	lying_tell(f.server, "unavailable", -1, 3600000);
+	cr_assert_null(caps_get(fixture_client(&f), &err));
+	cr_expect_eq(err.grpc_status, RPC_UNAVAILABLE);
+	cr_expect_eq(lying_calls(f.server, "GetCapabilities"), 1);
+	rx_err_release(&err);
+}
+
+Test(client, a_call_that_hangs_ends_by_its_timeout)
+{
+	struct rx_err err = { 0 };
+
+	f.settings.rpc_timeout_ms = 200;
+	f.settings.retries = 1;
+	lying_tell(f.server, "hang", -1, 0);
+	cr_assert_null(caps_get(fixture_client(&f), &err));
+	cr_expect_eq(err.grpc_status, RPC_DEADLINE_EXCEEDED, "%s", rx_err_text(&err));
+	cr_expect_eq(lying_calls(f.server, "GetCapabilities"), 2);
 	rx_err_release(&err);
 }
 

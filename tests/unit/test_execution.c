@@ -1,7 +1,11 @@
 /* test_execution: REAPI rules 110-130 and 150 against servers that lose and break things. */
 #include <criterion/criterion.h>
 
+#include <pthread.h>
+
+#include "clock.h"
 #include "execution.h"
+#include "log.h"
 #include "lying_fixture.h"
 
 static struct fixture f;
@@ -309,6 +313,31 @@ Test(execution, rule_144_escaping_output_paths_are_refused)
 	run_bad(RX_EPARSE, 0, "../x");
 	lying_tell(f.server, "escaping-paths", -1, 1);
 	run_bad(RX_EPARSE, 0, "/x");
+}
+
+static void *stop_the_program(void *arg)
+{
+	(void)arg;
+	clock_sleep_ms(200);
+	rx_cancel_set();
+	loop_cancel_all(f.loop);
+	return NULL;
+}
+
+Test(execution, rule_128_stopping_the_program_ends_the_stream)
+{
+	struct execution_outcome out;
+	struct rx_err err = { 0 };
+	struct seen s = { 0 };
+	pthread_t t;
+
+	cr_assert(caps_get(fixture_client(&f), &err));
+	lying_tell(f.server, "hang", -1, 0);
+	cr_assert_eq(pthread_create(&t, NULL, stop_the_program, NULL), 0);
+	cr_assert_not(run(&s, &out, &err));
+	cr_expect_eq(err.code, RX_ECANCEL, "%s", rx_err_text(&err));
+	pthread_join(t, NULL);
+	rx_err_release(&err);
 }
 
 Test(execution, garbage_is_refused)

@@ -237,6 +237,27 @@ static bool bad_hash(struct rx_err *err, struct rx_view hex, const char *why)
 	return rx_fail(err, RX_EPARSE, "hash '%s' %s", rx_buf_str(&shown), why);
 }
 
+/* Value + 1 of a lower-case digit, 0 for anything else: large trees decode a hash per file, and a
+ * table is an order of magnitude faster than comparing. */
+static const uint8_t nibbles[256] = {
+	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+	['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
+
+static bool decode(const char *hex, size_t n, uint8_t *out)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t high = nibbles[(uint8_t)hex[2 * i]], low = nibbles[(uint8_t)hex[2 * i + 1]];
+
+		ok &= high && low;
+		out[i] = (uint8_t)((high - 1u) << 4 | ((low - 1u) & 15));
+	}
+	return ok;
+}
+
 bool digest_from_parts(enum digest_function f, struct rx_view hex, int64_t size, struct digest *out,
 		       struct rx_err *err)
 {
@@ -257,7 +278,7 @@ bool digest_from_parts(enum digest_function f, struct rx_view hex, int64_t size,
 				      digest_function_name(f), 2 * want);
 		return bad_hash(err, hex, why);
 	}
-	if (!hex_decode(hex.p, hex.n, d.hash))
+	if (!decode(hex.p, want, d.hash))
 		return bad_hash(err, hex, "is not lower-case hexadecimal");
 	if (size < 0)
 		return bad_hash(err, hex, "comes with a negative size");

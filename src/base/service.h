@@ -30,7 +30,8 @@ struct service_spawn {
 RX_MUST_USE bool service_ensure(const struct service_paths *p, const struct service_spawn *how,
 				bool *started_out, struct rx_err *err);
 /* In the service: takes the lock (RX_EEXIST when another holds it), removes a stale socket, writes
- * pid and build id. The lock is held until the process ends; returns its descriptor in lock_out. */
+ * pid and build id. The lock is held until the process ends; returns its descriptor in lock_out. A
+ * process forked from it holds the lock too until it closes lock_out or executes something. */
 RX_MUST_USE bool service_claim(const struct service_paths *p, const char *build_id, int *lock_out,
 			       struct rx_err *err);
 /* In the service: tells a waiting service_ensure (through the descriptor it passed in

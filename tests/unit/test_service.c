@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,12 +35,16 @@ static int running(void)
 	return kill(pid, 0) == 0 ? pid : 0;
 }
 
+/* Its lock is free at once, its pid only when somebody reaped it. */
 static void stop(void)
 {
+	RX_CLEANUP(file_close) int lock = open(paths.lock, O_RDONLY | O_CLOEXEC);
 	int pid = running();
 
-	for (int i = 0; pid && i < 300 && (kill(pid, SIGKILL) == 0 || errno == EPERM); i++)
-		clock_sleep_ms(10);
+	if (!pid)
+		return;
+	kill(pid, SIGKILL);
+	cr_assert_eq(flock(lock, LOCK_SH), 0);
 }
 
 static void remove_dir(void)

@@ -70,8 +70,10 @@ struct cas_upload {
 };
 
 RX_MUST_USE bool cas_upload_put(struct blob_sink *self, const struct blob *b, struct rx_err *err);
+/* cas_jobs.c: queue takes the job over; fail keeps the first error; join ends the threads. */
 void cas_upload_queue(struct cas_upload *u, struct cas_job *job);
 void cas_upload_fail(struct cas_upload *u, struct rx_err *err);
+void cas_upload_join(struct cas_upload *u);
 void cas_slab_unref(void *slab);
 /* cas_send.c */
 RX_MUST_USE bool cas_job_run(struct cas_upload *u, struct cas_job *job, struct rx_err *err);

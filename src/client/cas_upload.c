@@ -1,7 +1,6 @@
 /* cas_upload: the sink: blobs are packed into slabs as they come; a full slab is a window of
  * FindMissingBlobs, and what is missing leaves straight from it. Sending has threads of its own
  * (cas_send.c), because put is called from the pool's and blocks when memory runs short. */
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,8 +8,6 @@
 #include "cas_slab.h"
 #include "file.h"
 #include "log.h"
-
-static void *upload_thread(void *arg);
 
 struct cas_upload *cas_upload_new(struct client *c)
 {
@@ -128,17 +125,6 @@ static struct cas_slab *slab_take(struct cas_upload *u)
 	return s;
 }
 
-void cas_upload_fail(struct cas_upload *u, struct rx_err *err)
-{
-	pthread_mutex_lock(&u->lock);
-	if (!atomic_exchange(&u->failed, true))
-		rx_err_move(&u->error, err);
-	pthread_cond_broadcast(&u->work);
-	pthread_cond_broadcast(&u->room);
-	pthread_mutex_unlock(&u->lock);
-	rx_err_reset(err);
-}
-
 /* Under the lock: a copy of the first error, for every caller of put. */
 static bool give_error(const struct cas_upload *u, struct rx_err *err)
 {
@@ -148,95 +134,6 @@ static bool give_error(const struct cas_upload *u, struct rx_err *err)
 	if (u->error.hint.n)
 		rx_hint(err, "%s", rx_buf_str(&u->error.hint));
 	return false;
-}
-
-/* Under the lock. */
-static void start_thread(struct cas_upload *u)
-{
-	if (u->stop || u->queued <= u->idle || u->n_threads >= u->max_threads)
-		return;
-	errno = pthread_create(&u->threads[u->n_threads], NULL, upload_thread, u);
-	if (errno == 0)
-		u->n_threads++;
-	else if (u->n_threads == 0 && !atomic_exchange(&u->failed, true))
-		rx_fail_errno(&u->error, "starting a thread");
-}
-
-void cas_upload_queue(struct cas_upload *u, struct cas_job *job)
-{
-	pthread_mutex_lock(&u->lock);
-	/* Slabs first: they hold memory that put waits for. */
-	if (job->kind == CAS_JOB_SLAB || job->kind == CAS_JOB_RUN) {
-		job->next = u->jobs;
-		u->jobs = job;
-		if (!u->last_job)
-			u->last_job = job;
-	} else {
-		if (u->last_job)
-			u->last_job->next = job;
-		else
-			u->jobs = job;
-		u->last_job = job;
-	}
-	u->queued++;
-	u->pending++;
-	start_thread(u);
-	pthread_cond_signal(&u->work);
-	pthread_mutex_unlock(&u->lock);
-}
-
-static void job_free(struct cas_upload *u, struct cas_job *job)
-{
-	if (job->slab)
-		cas_slab_unref(job->slab);
-	if (job->bytes) {
-		pthread_mutex_lock(&u->lock);
-		u->loose_bytes -= job->digest.size;
-		pthread_cond_broadcast(&u->room);
-		pthread_mutex_unlock(&u->lock);
-	}
-	free(job->bytes);
-	free(job->path);
-	free(job->name);
-	free(job->idx);
-	free(job);
-}
-
-static void *upload_thread(void *arg)
-{
-	struct cas_upload *u = arg;
-
-	pthread_mutex_lock(&u->lock);
-	for (;;) {
-		struct cas_job *job = u->jobs;
-
-		if (!job) {
-			if (u->stop)
-				break;
-			u->idle++;
-			pthread_cond_wait(&u->work, &u->lock);
-			u->idle--;
-			continue;
-		}
-		u->jobs = job->next;
-		if (!u->jobs)
-			u->last_job = NULL;
-		job->next = NULL;
-		u->queued--;
-		pthread_mutex_unlock(&u->lock);
-		if (!atomic_load(&u->failed)) {
-			RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
-
-			if (!cas_job_run(u, job, &err))
-				cas_upload_fail(u, &err);
-		}
-		job_free(u, job);
-		pthread_mutex_lock(&u->lock);
-		if (--u->pending == 0)
-			pthread_cond_broadcast(&u->room);
-	}
-	pthread_mutex_unlock(&u->lock);
-	return NULL;
 }
 
 /* A slab whose last writer is done goes to a sender. */
@@ -472,30 +369,6 @@ bool cas_upload_put(struct blob_sink *self, const struct blob *b, struct rx_err 
 	return ok;
 }
 
-/* Ends the threads; what is still queued is dropped when the upload failed. */
-static void upload_join(struct cas_upload *u)
-{
-	struct cas_job *job;
-	unsigned n;
-
-	pthread_mutex_lock(&u->lock);
-	u->stop = true;
-	n = u->n_threads;
-	pthread_cond_broadcast(&u->work);
-	pthread_mutex_unlock(&u->lock);
-	for (unsigned i = 0; i < n; i++)
-		pthread_join(u->threads[i], NULL);
-	u->n_threads = 0;
-	u->stop = false;
-	/* Left only when no thread could be started. */
-	while ((job = u->jobs)) {
-		u->jobs = job->next;
-		job_free(u, job);
-	}
-	u->last_job = NULL;
-	u->queued = u->pending = 0;
-}
-
 bool cas_upload_finish(struct cas_upload *u, struct rx_err *err)
 {
 	struct cas_slab *open;
@@ -511,7 +384,7 @@ bool cas_upload_finish(struct cas_upload *u, struct rx_err *err)
 	if (atomic_load(&u->failed))
 		ok = give_error(u, err);
 	pthread_mutex_unlock(&u->lock);
-	upload_join(u);
+	cas_upload_join(u);
 	return ok;
 }
 
@@ -530,7 +403,7 @@ void cas_upload_free(struct cas_upload *u)
 		rx_fail(&u->error, RX_ECANCEL, "the upload was given up");
 	pthread_mutex_unlock(&u->lock);
 	slab_sealed(u, open);
-	upload_join(u);
+	cas_upload_join(u);
 	pthread_mutex_lock(&u->lock);
 	u->dead = true;
 	gone = u->slabs_out == 0;

@@ -17,12 +17,12 @@ stop_server() { # stop_server STATE_DIR
 	local pid
 	[ -f "$1/run/lock" ] || return 0
 	read -r pid _ <"$1/run/lock" || return 0
-	[ "$(readlink "/proc/$pid/exe")" = "$remex" ] && kill "$pid" && tail --pid="$pid" -f /dev/null
+	[[ $(readlink "/proc/$pid/exe") == "$remex"* ]] && kill "$pid" && tail --pid="$pid" -f /dev/null
 	return 0
 }
 clean_up() {
 	local lock
-	for lock in "$work"/state/run/lock "$work"/*/*/run/lock; do
+	for lock in "$work"/state/run/lock "$work"/*/*/*/run/lock; do
 		[ -f "$lock" ] && stop_server "${lock%/run/lock}"
 	done
 	if grep -E 'ERROR: [A-Za-z]*Sanitizer|runtime error:' "$work"/state/run/log 2>/dev/null; then

@@ -81,6 +81,7 @@ static bool walk_inputs(struct run *r, enum digest_function f, struct pool *pool
 		.codec = &wire_directory_codec,
 		.pool = pool,
 		.keep_bytes = 0, /* a hit needs no bytes, a miss reads again only what is missing */
+		.no_inputs = true,
 	};
 	struct walk_input *inputs = ARENA_ARRAY(r->a, struct walk_input, o->n_inputs + 1);
 	size_t n = o->n_inputs;
@@ -97,7 +98,7 @@ static bool walk_inputs(struct run *r, enum digest_function f, struct pool *pool
 	if (!walk_run(&w, inputs, n, blobset_sink(r->blobs), r->a, &walked, err))
 		return false;
 	r->out.input_root = walked.root;
-	r->out.n_inputs = walked.n_inputs;
+	r->out.n_inputs = walked.files + walked.symlinks;
 	r->out.input_bytes = walked.bytes;
 	return true;
 }

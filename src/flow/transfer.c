@@ -53,6 +53,7 @@ bool transfer_put(struct client *c, enum digest_function f, struct pool *pool,
 		.pool = pool,
 		.want_tree = o->want_tree,
 		.keep_bytes = WALK_KEEP_BYTES,
+		.no_inputs = true,
 	};
 	bool ok;
 

@@ -358,8 +358,7 @@ Test(vectors, rules_8_to_16_sorting_makes_unsorted_input_canonical)
 	for (size_t i = 0; i < vectors->n; i++) {
 		const struct jsondoc *v = &vectors->items[i];
 		RX_CLEANUP(rx_buf_release)
-		struct rx_buf out = { .max = 1 << 20 },
-			      raw = { .max = 1 << 20 };
+		struct rx_buf out = { .max = 1 << 20 }, raw = { .max = 1 << 20 };
 		unsigned marks;
 
 		if (!jsondoc_get(v, "input_unsorted"))

@@ -1,58 +1,13 @@
 /* operations: the queue, the threads that run actions, and what their watchers are told. */
-#include "operations.h"
+#include "operations_parts.h"
 
 #include <errno.h>
 
 #include "clock.h"
 #include "limit.h"
-#include "log.h"
-#include "map.h"
-#include "server_parts.h"
 #include "utf8.h"
 
 #define WAITING_MAX 20000
-
-struct watcher {
-	struct watcher *next;
-	struct listen_call *call;
-};
-/* Guarded by the lock of operations, but for what its executor alone uses. */
-struct operation {
-	struct operation *next; /* in the queue, or in the list of finished ones, oldest first */
-	char name[64];          /* "operations/<uuid>": cannot be guessed */
-	char *instance, *key;   /* key: of the merge map, NULL when not in it */
-	size_t key_n;
-	struct digest action;
-	int32_t priority;
-	uint64_t number;
-	enum wire_stage stage;
-	bool queued, executing, done;
-	volatile bool cancel;
-	struct watcher *watchers;
-	int64_t orphan_since_ns; /* 0 = watched */
-	int64_t queued_wall_ns, done_ns;
-	struct rx_buf last; /* the final state, packed */
-	unsigned links;     /* enum wire_links of its result */
-	struct inline_wishes wishes;
-	struct arena strings;
-	struct operations *ops;
-};
-
-struct operations {
-	struct operations_options o;
-	pthread_mutex_t lock;
-	pthread_cond_t work, tick;
-	struct rx_map by_name, by_key;
-	struct operation *queue; /* by priority, then by number */
-	struct operation *finished, **finished_end;
-	size_t n_finished, finished_bytes;
-	size_t waiting, executing;
-	uint64_t numbers;
-	bool stop;
-	pthread_t *threads, janitor;
-	unsigned n_threads;
-	bool has_janitor;
-};
 
 static void operation_free(struct operation *op)
 {
@@ -87,7 +42,7 @@ static void tell(const struct operation *op, struct listen_call *c)
 		listen_finish(c, RPC_OK, "", (struct rx_view){ 0 });
 }
 
-static void set_stage(struct operation *op, enum wire_stage stage)
+void operation_stage(struct operation *op, enum wire_stage stage)
 {
 	op->stage = stage;
 	for (const struct watcher *w = op->watchers; w; w = w->next)
@@ -178,11 +133,19 @@ static void complete(struct operation *op, const struct wire_operation *w)
 	full.action = op->action;
 	op->last.max = SERVER_MAX_REPLY;
 	wire_operation_pack(&full, op->links, &op->last);
+	if (op->last.full) {
+		rx_buf_release(&op->last);
+		op->last.max = SERVER_MAX_REPLY;
+		full.has_result = false;
+		full.status = (struct wire_status){ .code = RPC_RESOURCE_EXHAUSTED,
+						    .message = "the result is too large to send" };
+		wire_operation_pack(&full, op->links, &op->last);
+	}
 	dequeue(ops, op);
 	unmerge(ops, op);
 	op->done = true;
 	op->done_ns = clock_mono_ns();
-	set_stage(op, STAGE_COMPLETED);
+	operation_stage(op, STAGE_COMPLETED);
 	for (struct watcher *v = op->watchers; v; v = next) {
 		next = v->next;
 		listen_set_data(v->call, NULL);
@@ -204,125 +167,19 @@ static void complete_status(struct operation *op, int code, const char *message)
 	complete(op, &w);
 }
 
-/* --- running one; without the lock --- */
-
-static void on_executing(void *ctx)
+static void run(struct operations *ops, struct operation *op)
 {
-	struct operation *op = ctx;
-
-	pthread_mutex_lock(&op->ops->lock);
-	set_stage(op, STAGE_EXECUTING);
-	pthread_mutex_unlock(&op->ops->lock);
-}
-
-static void set_status(struct wire_operation *w, int code, const char *message)
-{
-	w->status = (struct wire_status){ .code = code, .message = message };
-}
-
-/* A result is kept when the command was content and nobody forbade it (REAPI rules 107, 114, 124).
- */
-static bool keep_result(struct operation *op, const struct action *action, const struct result *r,
-			struct rx_err *err)
-{
-	RX_CLEANUP(rx_buf_release) struct rx_buf bytes = { .max = LIMIT_RESULT_BYTES };
-
-	if (r->exit_code != 0 || action->do_not_cache)
-		return true;
-	wire_result_pack(r, WIRE_LINKS_NEW, &bytes);
-	if (bytes.full)
-		return true;
-	return store_ac_put(op->ops->o.store, op->instance, &op->action, rx_view_of(&bytes), err);
-}
-
-static void finish_result(struct operation *op, const struct action *action,
-			  struct worker_outcome *o, struct arena *a, struct wire_operation *w)
-{
-	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
-	bool changed;
-
-	o->result.times.queued = op->queued_wall_ns;
-	w->has_result = true;
-	if (o->how == WORKER_TIMED_OUT) { /* REAPI rule 115 */
-		set_status(w, RPC_DEADLINE_EXCEEDED, "the action ran into its timeout");
-	} else if (!keep_result(op, action, &o->result, &err)) {
-		/* The result is right all the same; only the next lookup will miss. */
-		rx_debug("server: %s: %s", op->name, rx_err_text(&err));
-		w->message = "the result could not be cached";
-		rx_err_release(&err);
-	}
-	if (!ac_inline(op->ops->o.store, &op->wishes, a, &o->result, &changed, &err))
-		rx_debug("server: %s: %s", op->name, rx_err_text(&err)); /* a hint (rule 109) */
-	w->result = o->result;
-}
-
-static void finish_outcome(struct operation *op, const struct action *action,
-			   struct worker_outcome *o, struct arena *a, struct wire_operation *w)
-{
-	switch (o->how) {
-	case WORKER_DONE:
-	case WORKER_TIMED_OUT:
-		finish_result(op, action, o, a, w);
-		break;
-	case WORKER_MISSING_INPUTS: /* REAPI rule 117 */
-		server_missing_status(a, "inputs of the action", &o->missing, &w->status);
-		break;
-	case WORKER_CANCELLED:
-		set_status(w, RPC_CANCELLED, "the action was cancelled");
-		break;
-	case WORKER_REFUSED:
-		set_status(w, o->grpc_code, o->why);
-		break;
-	}
-}
-
-static bool work(struct operation *op, struct arena *a, struct action *action,
-		 struct worker_outcome *out, struct rx_err *err)
-{
-	struct operations *ops = op->ops;
-	const struct worker_options o = {
-		.runner = ops->o.runner,
-		.pool = ops->o.pool,
-		.scratch_dir = ops->o.scratch_dir,
-		.inputs = store_source(ops->o.store),
-		.outputs = store_sink(ops->o.store),
-		.function = (enum digest_function)op->action.function,
-		.name = "remex",
-	};
-
-	out->how = WORKER_DONE;
-	if (!worker_load(o.inputs, &op->action, a, action, out, err))
-		return false;
-	if (out->how != WORKER_DONE)
-		return true;
-	/* Who names outputs the old way reads links the old way (REAPI rule 137). */
-	if (!action->n_output_paths)
-		op->links |= WIRE_LINKS_OLD;
-	return worker_run(&o, action, &op->cancel, on_executing, op, a, out, err);
-}
-
-static void run(struct operation *op)
-{
-	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
 	RX_CLEANUP(arena_release) struct arena a = { 0 };
-	struct wire_operation w = { .status = { .message = "" } };
-	struct worker_outcome out = { 0 };
-	struct action action = { 0 };
+	struct wire_operation w;
 
-	if (work(op, &a, &action, &out, &err)) {
-		finish_outcome(op, &action, &out, &a, &w);
-	} else if (__atomic_load_n(&op->cancel, __ATOMIC_ACQUIRE)) {
-		set_status(&w, RPC_CANCELLED, "the action was cancelled");
-	} else {
-		rx_debug("server: %s: %s", op->name, rx_err_text(&err));
-		set_status(&w, server_code(&err), rx_err_text(&err));
-	}
-	pthread_mutex_lock(&op->ops->lock);
+	operation_run(op, &a, &w);
+	pthread_mutex_lock(&ops->lock);
 	op->executing = false;
-	op->ops->executing--;
+	ops->executing--;
 	complete(op, &w);
-	pthread_mutex_unlock(&op->ops->lock);
-	digest_list_release(&out.missing);
+	pthread_mutex_unlock(&ops->lock);
+	if (ops->o.changed)
+		ops->o.changed(ops->o.ctx);
 }
 
 static void *executor(void *arg)
@@ -343,9 +200,7 @@ static void *executor(void *arg)
 		op->executing = true;
 		ops->executing++;
 		pthread_mutex_unlock(&ops->lock);
-		run(op);
-		if (ops->o.changed)
-			ops->o.changed(ops->o.ctx);
+		run(ops, op);
 		pthread_mutex_lock(&ops->lock);
 	}
 	pthread_mutex_unlock(&ops->lock);

@@ -10,7 +10,8 @@
 #include "log.h"
 #include "utf8.h"
 
-#define METHODS_MAX 32
+#define METHODS_MAX    32
+#define VIOLATIONS_MAX 10000
 
 /* The listener keeps pointing at the table. */
 struct method_table {
@@ -90,9 +91,11 @@ void server_refuse(struct listen_call *c, int code, const char *fmt, ...)
 void server_missing_status(struct arena *a, const char *what, const struct digest_list *missing,
 			   struct wire_status *out)
 {
-	struct wire_violation *v = ARENA_ARRAY(a, struct wire_violation, missing->n);
+	/* Enough for one round of uploads; the rest is told in the next one. */
+	size_t n = RX_MIN(missing->n, (size_t)VIOLATIONS_MAX);
+	struct wire_violation *v = ARENA_ARRAY(a, struct wire_violation, n);
 
-	for (size_t i = 0; i < missing->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		RX_CLEANUP(rx_buf_release) struct rx_buf subject = { 0 };
 
 		resource_add_subject(&subject, &missing->v[i]);
@@ -107,7 +110,7 @@ void server_missing_status(struct arena *a, const char *what, const struct diges
 							     what, missing->n,
 							     missing->n == 1 ? " is" : "s are"),
 				     .violations = v,
-				     .n_violations = missing->n,
+				     .n_violations = n,
 				     .all_missing = true };
 }
 
@@ -128,6 +131,7 @@ void server_missing(struct listen_call *c, struct arena *a, const char *what,
 void server_reply(struct listen_call *c, struct rx_buf *body)
 {
 	if (body->full) {
+		rx_buf_release(body);
 		listen_finish(c, RPC_RESOURCE_EXHAUSTED, "the answer is too large",
 			      (struct rx_view){ 0 });
 		return;
@@ -254,7 +258,8 @@ static bool start_operations(struct whole *w, struct rx_err *err)
 	struct server *s = &w->s;
 
 	w->scratch = path_join(s->o.dir, "actions");
-	if (!file_remove_tree(AT_FDCWD, w->scratch, err) ||
+	/* What a killed server left; another one that lives may be running actions there. */
+	if ((store_is_first(s->store) && !file_remove_tree(AT_FDCWD, w->scratch, err)) ||
 	    !file_mkdirs(AT_FDCWD, w->scratch, 0700, false, err))
 		return false;
 	s->operations = operations_new(

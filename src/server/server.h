@@ -24,8 +24,8 @@ struct server_options {
 	int64_t orphan_ms;  /* actions nobody waits for are cancelled after this; 0 = 60 s */
 };
 struct server;
-/* Options are copied; strings, runner, loop and pool must outlive the server. With execution the
- * directory's "actions" is emptied: one server a directory. */
+/* Options are copied; strings, runner, loop and pool must outlive the server. Actions run
+ * below "actions" in the directory, which is emptied at the start when nobody else uses it. */
 struct server *server_new(const struct server_options *o, struct rx_err *err);
 int server_port(const struct server *s);
 /* No new calls; those under way and their actions get grace_ms, then are cancelled. */

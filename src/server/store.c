@@ -106,7 +106,8 @@ static bool clean_temp(struct store *s, struct rx_err *err)
 	s->lock_fd = openat(s->root_fd, "store.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0)
 		return rx_fail_errno(err, "opening 'store.lock'");
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0 && !file_remove_tree(s->root_fd, "tmp", err))
+	s->first = flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0;
+	if (s->first && !file_remove_tree(s->root_fd, "tmp", err))
 		return false;
 	if (!ensure_dir(s->root_fd, "tmp", err))
 		return false;
@@ -196,6 +197,11 @@ void store_free(struct store *s)
 	pthread_cond_destroy(&s->done);
 	free(s->dir);
 	free(s);
+}
+
+bool store_is_first(const struct store *s)
+{
+	return s->first;
 }
 
 int store_temp(struct store *s, char name[32], struct rx_err *err)

@@ -29,6 +29,8 @@ struct store_options {
 #define STORE_BLOCK 4096
 struct store *store_new(const struct store_options *o, struct rx_err *err);
 void store_free(struct store *s);
+/* Nobody else had the directory open when this store was opened. */
+bool store_is_first(const struct store *s);
 
 /* Whether it is there; if so it is kept from eviction for a while (REAPI rules 32, 58). */
 bool store_has(struct store *s, const struct digest *d);

@@ -1,4 +1,6 @@
 remex_unit(store LINKS remex_server)
 remex_unit(server LINKS remex_server)
+remex_unit(server_bytes LINKS remex_server)
 remex_unit(server_exec LINKS remex_server)
+remex_unit(server_results LINKS remex_server)
 remex_threads(server LINKS remex_server)

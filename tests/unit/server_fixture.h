@@ -265,3 +265,26 @@ static RX_UNUSED int fx_write_end(struct call_writer *w, int64_t *committed)
 	rx_err_release(&err);
 	return fx_status.code;
 }
+
+static RX_UNUSED const struct rx_view hello = { "hello, world", 12 };
+
+/* The place of a blob in the store's directory. */
+static RX_UNUSED char *stored(const struct digest *d)
+{
+	char hex[129];
+
+	digest_hex(d, hex);
+	return xasprintf("%s/cas/sha256/%.2s/%s-%" PRId64, fx_dir, hex, hex, d->size);
+}
+
+static RX_UNUSED void damage(const struct digest *d, int64_t at)
+{
+	char *path = stored(d);
+	int fd;
+
+	cr_assert(chmod(path, 0600) == 0);
+	fd = open(path, O_WRONLY);
+	cr_assert(pwrite(fd, "?!", 2, at) == 2);
+	close(fd);
+	free(path);
+}

@@ -28,9 +28,38 @@ void materialise_free(struct materialise *m)
 	free(m);
 }
 
+/* Takes out what nobody wants; the depth is that of a tree, LIMIT_TREE_DEPTH. */
+static bool keep_wanted(struct materialise *m, struct node *dir, struct rx_err *err)
+{
+	RX_CLEANUP(rx_buf_release) struct rx_buf path = { .max = LIMIT_PATH_BYTES };
+	size_t kept = 0;
+
+	for (size_t i = 0; i < dir->dir->n; i++) {
+		struct node *kid = dir->dir->kids[i];
+		bool yes = false;
+
+		if (kid->kind == NODE_DIRECTORY) {
+			if (!keep_wanted(m, kid, err))
+				return false;
+			yes = kid->dir->n > 0;
+		} else {
+			rx_buf_reset(&path);
+			node_add_path(kid, &path);
+			if (!m->o.want(m->o.want_ctx, rx_buf_str(&path), &yes, err))
+				return false;
+		}
+		if (yes)
+			dir->dir->kids[kept++] = kid;
+	}
+	dir->dir->n = kept;
+	return true;
+}
+
 bool materialise_run(struct materialise *m, struct blob_source *source, struct digest_list *missing,
 		     struct materialise_stats *stats, struct rx_err *err)
 {
+	if (m->o.want && !keep_wanted(m, m->tree.root, err))
+		return false;
 	if (!place_run(m, source, missing, err))
 		return false;
 	*stats = m->stats;

@@ -829,3 +829,32 @@ Test(materialise, a_target_that_is_not_there_is_named)
 	file("f", "x", false);
 	run_fails(RX_ENOENT, "/no/such/target");
 }
+
+static bool want_objects(void *ctx, const char *path, bool *yes, struct rx_err *e RX_UNUSED)
+{
+	size_t *asked = ctx, n = strlen(path);
+
+	++*asked;
+	*yes = n > 2 && strcmp(path + n - 2, ".o") == 0;
+	return true;
+}
+
+Test(materialise, only_what_is_wanted)
+{
+	size_t asked = 0;
+
+	options.want = want_objects;
+	options.want_ctx = &asked;
+	start();
+	file("out/a.o", "a", false);
+	file("out/a.d", "b", false);
+	file("logs/x.txt", "c", false);
+	cr_assert(materialise_symlink(m, "out/link.o", "a.o", &err));
+	cr_assert(materialise_directory(m, "empty", &err));
+	run();
+	cr_expect_eq(asked, 4);
+	cr_expect_eq(stats.files, 1);
+	cr_expect_eq(stats.symlinks, 1);
+	cr_expect_eq(entries("."), 1);
+	cr_expect_eq(entries("out"), 2);
+}

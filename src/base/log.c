@@ -18,7 +18,7 @@
 
 static atomic_int level = LOG_NORMAL;
 static atomic_int descriptor = 2;
-static atomic_bool cancelled;
+static volatile bool cancelled;
 
 void log_set_level(enum log_level to)
 {
@@ -103,10 +103,15 @@ void rx_note(const char *fmt, ...)
 
 void rx_cancel_set(void)
 {
-	atomic_store(&cancelled, true);
+	__atomic_store_n(&cancelled, true, __ATOMIC_RELEASE);
 }
 
 bool rx_cancelled(void)
 {
-	return atomic_load_explicit(&cancelled, memory_order_relaxed);
+	return __atomic_load_n(&cancelled, __ATOMIC_ACQUIRE);
+}
+
+const volatile bool *rx_cancel_flag(void)
+{
+	return &cancelled;
 }

@@ -16,3 +16,5 @@ void rx_note(const char *fmt, ...)
 /* Set from the signal thread; long loops look at it. Async-signal-safe. */
 void rx_cancel_set(void);
 bool rx_cancelled(void);
+/* The flag itself, for who takes one (runner_run). Read it with __atomic_load_n. */
+const volatile bool *rx_cancel_flag(void);

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "exec_outputs.h"
 #include "file.h"
+#include "log.h"
 #include "wire_action.h"
 #include "wire_tree.h"
 #include "worker.h"
@@ -300,7 +301,7 @@ static bool run_local(struct run *r, enum digest_function f, const struct caps *
 	bool ok;
 
 	begin_stage(r, "queued");
-	ok = worker_run(&wo, &r->action, NULL, on_executing, r, r->a, &w, err);
+	ok = worker_run(&wo, &r->action, rx_cancel_flag(), on_executing, r, r->a, &w, err);
 	if (ok && w.how != WORKER_DONE && w.how != WORKER_TIMED_OUT)
 		ok = refuse_local(r, &w, err);
 	begin_stage(r, "store");

@@ -127,7 +127,7 @@ static const char *below_root(const char *path, const char *root)
 static bool add_input(const char *option, const char *path, const char *root, struct arena *a,
 		      struct walk_input *out, struct rx_err *err)
 {
-	const char *clean;
+	const char *clean = NULL;
 
 	if (!clean_path(option, below_root(path, root), a, &clean, err)) {
 		rx_hint(err, "inputs are below the root (%s); --input-map brings in others", root);
@@ -141,7 +141,7 @@ static bool add_input(const char *option, const char *path, const char *root, st
 static bool add_mapped(const char *text, struct arena *a, struct walk_input *out,
 		       struct rx_err *err)
 {
-	const char *local, *remote;
+	const char *local = NULL, *remote = NULL;
 	char here[PATH_MAX];
 
 	if (!split_escaped("--input-map", text, a, &local, &remote, err) ||
@@ -162,7 +162,7 @@ static bool add_mapped(const char *text, struct arena *a, struct walk_input *out
 static bool add_virtual(const char *text, struct arena *a, struct walk_input *out,
 			struct rx_err *err)
 {
-	const char *remote, *content;
+	const char *remote = NULL, *content = NULL;
 
 	if (!split_escaped("--virtual", text, a, &remote, &content, err) ||
 	    !clean_path("--virtual", remote, a, &out->remote, err))
@@ -214,7 +214,7 @@ static bool collect_inputs(struct exec_args *args, struct arena *a, struct exec_
 static bool add_output(const char *option, const char *path, bool is_optional, struct arena *a,
 		       const char **paths, bool *optional, size_t *n, struct rx_err *err)
 {
-	const char *clean;
+	const char *clean = NULL;
 	size_t length = strlen(path);
 
 	if (!clean_path(option, path, a, &clean, err))

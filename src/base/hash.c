@@ -1,14 +1,17 @@
-/* hash: OpenSSL's digests, and SHA256TREE on top of its SHA-256 block function. */
-#define OPENSSL_SUPPRESS_DEPRECATED /* SHA256_Transform is the only way to the block function */
+/* hash: libcrypto's digests by their own names, and SHA256TREE on top of its SHA-256 block
+ * function.
+ *
+ * The EVP interface would first set up providers and read openssl.cnf: 2 ms, a fifth of a whole
+ * cache hit, and no configuration may change what a digest is. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "hash.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <openssl/evp.h>
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 
 #define TREE_LEAF  1024u
@@ -16,80 +19,66 @@
 
 struct hash {
 	enum hash_kind kind;
-	EVP_MD_CTX *evp;
-	SHA256_CTX leaf; /* SHA256TREE: the leaf being filled */
+	union {
+		SHA256_CTX sha256; /* SHA256TREE: the leaf being filled */
+		SHA_CTX sha1;
+		MD5_CTX md5;
+		SHA512_CTX sha512; /* and SHA-384 */
+	};
 	size_t leaf_n;
 	uint64_t leaves; /* complete ones, all of them merged as far as they go */
 	unsigned depth;
 	uint8_t stack[TREE_DEPTH][SHA256_DIGEST_LENGTH];
 };
 
-static const char *const names[] = {
-	[HASH_SHA256] = "SHA256", [HASH_SHA1] = "SHA1",     [HASH_MD5] = "MD5",
-	[HASH_SHA384] = "SHA384", [HASH_SHA512] = "SHA512", [HASH_GITSHA1] = "SHA1",
-};
 static const size_t lengths[] = {
 	[HASH_SHA256] = 32, [HASH_SHA1] = 20,       [HASH_MD5] = 16,     [HASH_SHA384] = 48,
 	[HASH_SHA512] = 64, [HASH_SHA256TREE] = 32, [HASH_GITSHA1] = 20,
 };
-static EVP_MD *algorithms[RX_COUNT(names)];
-
-/* Looking an algorithm up costs more than hashing a small file: once per process. */
-static void fetch_algorithms(void)
-{
-	for (size_t i = 0; i < RX_COUNT(names); i++) {
-		if (!names[i])
-			continue;
-		algorithms[i] = EVP_MD_fetch(NULL, names[i], NULL);
-	}
-}
 
 struct hash *hash_new(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct hash *h = xcalloc(1, sizeof(*h));
-
-	pthread_once(&once, fetch_algorithms);
-	h->evp = EVP_MD_CTX_new();
-	if (!h->evp)
-		abort();
-	return h;
+	return xcalloc(1, sizeof(struct hash));
 }
 
 void hash_free(struct hash *h)
 {
-	if (!h)
-		return;
-	EVP_MD_CTX_free(h->evp);
 	free(h);
-}
-
-static void evp_begin(struct hash *h, enum hash_kind kind)
-{
-	/* Without a provider for it (MD5 in FIPS mode) there is no right answer to give. */
-	if (!algorithms[kind] || EVP_DigestInit_ex2(h->evp, algorithms[kind], NULL) != 1) {
-		static const char text[] = "remex: libcrypto refuses a hash function\n";
-		ssize_t ignored = write(2, text, sizeof(text) - 1);
-		(void)ignored;
-		abort();
-	}
 }
 
 void hash_begin(struct hash *h, enum hash_kind kind, int64_t size)
 {
+	char header[32];
+	int n;
+
 	h->kind = kind;
-	if (kind == HASH_SHA256TREE) {
-		SHA256_Init(&h->leaf);
+	switch (kind) {
+	case HASH_SHA256TREE:
 		h->leaf_n = 0;
 		h->leaves = 0;
 		h->depth = 0;
-		return;
-	}
-	evp_begin(h, kind);
-	if (kind == HASH_GITSHA1) {
-		char header[32];
-		int n = snprintf(header, sizeof(header), "blob %" PRId64, size);
-		(void)EVP_DigestUpdate(h->evp, header, (size_t)n + 1); /* with the NUL */
+		SHA256_Init(&h->sha256);
+		break;
+	case HASH_SHA256:
+		SHA256_Init(&h->sha256);
+		break;
+	case HASH_SHA1:
+		SHA1_Init(&h->sha1);
+		break;
+	case HASH_GITSHA1:
+		SHA1_Init(&h->sha1);
+		n = snprintf(header, sizeof(header), "blob %" PRId64, size);
+		SHA1_Update(&h->sha1, header, (size_t)n + 1); /* with the NUL */
+		break;
+	case HASH_MD5:
+		MD5_Init(&h->md5);
+		break;
+	case HASH_SHA384:
+		SHA384_Init(&h->sha512);
+		break;
+	case HASH_SHA512:
+		SHA512_Init(&h->sha512);
+		break;
 	}
 }
 
@@ -117,13 +106,13 @@ static void tree_node(const uint8_t *left, const uint8_t *right, uint8_t *out)
  * counter. */
 static void tree_push_leaf(struct hash *h)
 {
-	SHA256_Final(h->stack[h->depth++], &h->leaf);
+	SHA256_Final(h->stack[h->depth++], &h->sha256);
 	h->leaves++;
 	for (uint64_t count = h->leaves; count % 2 == 0; count /= 2) {
 		tree_node(h->stack[h->depth - 2], h->stack[h->depth - 1], h->stack[h->depth - 2]);
 		h->depth--;
 	}
-	SHA256_Init(&h->leaf);
+	SHA256_Init(&h->sha256);
 	h->leaf_n = 0;
 }
 
@@ -133,7 +122,7 @@ static void tree_add(struct hash *h, const uint8_t *p, size_t n)
 		if (h->leaf_n == TREE_LEAF)
 			tree_push_leaf(h);
 		size_t take = RX_MIN(n, TREE_LEAF - h->leaf_n);
-		SHA256_Update(&h->leaf, p, take);
+		SHA256_Update(&h->sha256, p, take);
 		h->leaf_n += take;
 		p += take;
 		n -= take;
@@ -142,7 +131,7 @@ static void tree_add(struct hash *h, const uint8_t *p, size_t n)
 
 static void tree_end(struct hash *h, uint8_t *out)
 {
-	SHA256_Final(out, &h->leaf);
+	SHA256_Final(out, &h->sha256);
 	while (h->depth)
 		tree_node(h->stack[--h->depth], out, out);
 }
@@ -151,18 +140,52 @@ void hash_add(struct hash *h, const void *p, size_t n)
 {
 	if (!n)
 		return;
-	if (h->kind == HASH_SHA256TREE)
+	switch (h->kind) {
+	case HASH_SHA256TREE:
 		tree_add(h, p, n);
-	else
-		(void)EVP_DigestUpdate(h->evp, p, n);
+		break;
+	case HASH_SHA256:
+		SHA256_Update(&h->sha256, p, n);
+		break;
+	case HASH_SHA1:
+	case HASH_GITSHA1:
+		SHA1_Update(&h->sha1, p, n);
+		break;
+	case HASH_MD5:
+		MD5_Update(&h->md5, p, n);
+		break;
+	case HASH_SHA384:
+		SHA384_Update(&h->sha512, p, n);
+		break;
+	case HASH_SHA512:
+		SHA512_Update(&h->sha512, p, n);
+		break;
+	}
 }
 
 size_t hash_end(struct hash *h, uint8_t out[HASH_MAX_LEN])
 {
-	if (h->kind == HASH_SHA256TREE)
+	switch (h->kind) {
+	case HASH_SHA256TREE:
 		tree_end(h, out);
-	else
-		(void)EVP_DigestFinal_ex(h->evp, out, NULL);
+		break;
+	case HASH_SHA256:
+		SHA256_Final(out, &h->sha256);
+		break;
+	case HASH_SHA1:
+	case HASH_GITSHA1:
+		SHA1_Final(out, &h->sha1);
+		break;
+	case HASH_MD5:
+		MD5_Final(out, &h->md5);
+		break;
+	case HASH_SHA384:
+		SHA384_Final(out, &h->sha512);
+		break;
+	case HASH_SHA512:
+		SHA512_Final(out, &h->sha512);
+		break;
+	}
 	return lengths[h->kind];
 }
 

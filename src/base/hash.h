@@ -1,5 +1,5 @@
 /* hash: streaming content hashes. One object per thread and stream; objects are reused (hash_begin)
- * because creating one costs more than hashing a small file. */
+ * because every thread needs one and they are not small. */
 #pragma once
 
 #include "err.h"

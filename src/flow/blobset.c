@@ -26,6 +26,7 @@ struct blobset {
 	struct rx_map by_digest;
 	struct entry *first, **last;
 	size_t n;
+	int64_t size;
 };
 
 static struct entry *find(const struct blobset *s, const struct digest *d)
@@ -87,6 +88,7 @@ static bool put(struct blob_sink *self, const struct blob *b, struct rx_err *err
 		*s->last = e;
 		s->last = &e->next;
 		s->n++;
+		s->size += b->digest.size;
 	}
 	pthread_mutex_unlock(&s->lock);
 	return true;
@@ -184,6 +186,11 @@ bool blobset_has(const struct blobset *s, const struct digest *d)
 size_t blobset_count(const struct blobset *s)
 {
 	return s->n;
+}
+
+int64_t blobset_size(const struct blobset *s)
+{
+	return s->size;
 }
 
 struct rx_view blobset_bytes(const struct blobset *s, const struct digest *d)

@@ -15,6 +15,8 @@
 #include "wire_tree.h"
 #include "worker.h"
 
+#define SEND_UNASKED 4096 /* bytes of inputs, Command and Action */
+
 /* Everything one run needs; lives on exec_run's stack. */
 struct run {
 	struct client *client;
@@ -165,6 +167,8 @@ static bool upload_all(struct run *r, struct rx_err *err)
 	bool ok;
 
 	begin_stage(r, "upload");
+	/* The Action is new, so a batch goes out anyway: with so little, asking costs more. */
+	cas_upload_set_force(u, blobset_size(r->blobs) <= SEND_UNASKED);
 	ok = blobset_send_all(r->blobs, cas_upload_sink(u), err) && cas_upload_finish(u, err);
 	cas_upload_free(u);
 	return ok || rx_wrap(err, "upload");

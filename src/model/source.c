@@ -166,7 +166,7 @@ bool source_read(struct blob_source *s, const struct digest *d, size_t max, stru
 		 struct rx_err *err)
 {
 	RX_CLEANUP(arena_release) struct arena scratch = { 0 };
-	struct rx_view bytes;
+	struct rx_view bytes = { NULL, 0 };
 	char text[DIGEST_TEXT_MAX];
 
 	if (!source_read_many(s, d, 1, max, max, &scratch, &bytes, err))

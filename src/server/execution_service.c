@@ -72,7 +72,7 @@ static void execute(struct listen_call *c, struct rx_view msg)
 	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
 	struct arena *a = listen_arena(c);
 	struct action action = { 0 };
-	bool present, hit = false;
+	bool present = false, hit = false;
 	struct wire_execute m;
 
 	if (!server_check_writable(c))

@@ -148,8 +148,8 @@ static bool add_leaf(struct materialise *m, struct node *dir, const char *name, 
 bool materialise_file(struct materialise *m, const char *path, const struct digest *d,
 		      bool executable, struct rx_view contents, struct rx_err *err)
 {
-	struct node *dir, *n;
-	const char *name;
+	struct node *dir = NULL, *n;
+	const char *name = NULL;
 	struct digest have;
 	char text[DIGEST_TEXT_MAX];
 
@@ -189,8 +189,8 @@ static bool target_ok(struct materialise *m, const char *path, const char *targe
 bool materialise_symlink(struct materialise *m, const char *path, const char *target,
 			 struct rx_err *err)
 {
-	struct node *dir, *n;
-	const char *name;
+	struct node *dir = NULL, *n;
+	const char *name = NULL;
 
 	return parent_of(m, path, &dir, &name, err) && target_ok(m, path, target, err) &&
 	       add_leaf(m, dir, name, NODE_SYMLINK, NULL, false, arena_str(&m->tree.arena, target),
@@ -199,8 +199,8 @@ bool materialise_symlink(struct materialise *m, const char *path, const char *ta
 
 static struct node *directory_at(struct materialise *m, const char *path, struct rx_err *err)
 {
-	struct node *dir;
-	const char *name;
+	struct node *dir = NULL;
+	const char *name = NULL;
 
 	if (!*path)
 		return m->tree.root;

@@ -301,6 +301,10 @@ bool runner_run(struct runner *r, const struct runner_job *job, const volatile b
 		return rx_fail(err, RX_EUSAGE, "the action has no command");
 	if (!job->root || job->root[0] != '/')
 		return rx_fail(err, RX_EUSAGE, "the execution root must be an absolute path");
+	if (cancel && __atomic_load_n(cancel, __ATOMIC_ACQUIRE)) {
+		*out = (struct runner_result){ .how = RUNNER_CANCELLED };
+		return true;
+	}
 	if (!roundtrip(r, job, r->variant, sandbox_launch_flags(r->variant), cancel, &reply, err))
 		return rx_wrap(err, "running '%s'", job->argv[0]);
 	if (!reply.ok)

@@ -226,7 +226,7 @@ bool session_open(struct session *s, const struct cmd *c, struct connection *k, 
 	signals_start(s->runner);
 	s->loop = loop_new();
 	signals_watch(s->loop);
-	s->pool = pool_new(0, POOL_QUEUE);
+	s->pool = pool_new(RX_MAX(pool_cpu_count() - 1, 1u), POOL_QUEUE);
 	s->client = client_new(s->loop, s->pool, &e, err);
 	return s->client != NULL;
 }

@@ -7,6 +7,7 @@
 #include "file.h"
 #include "resultjson.h"
 #include "signals.h"
+#include "utf8.h"
 
 static const struct opt_choice strategies[] = { { "remote", EXEC_REMOTE },
 						{ "local", EXEC_LOCAL },
@@ -63,6 +64,8 @@ static void own_options(struct exec_args *x, struct opt out[EXEC_OWN_OPTIONS])
 	_Static_assert(RX_COUNT(table) <= EXEC_OWN_OPTIONS, "room for the table");
 	memcpy(out, table, sizeof(table));
 }
+
+#define LOGS_SHOWN 10
 
 struct progress {
 	bool shown, enabled;
@@ -155,8 +158,35 @@ static void say_summary(const struct cmd *c, const struct exec_outcome *x, int64
 	cmd_say(c, "%s", rx_buf_str(&line));
 }
 
+/* The service answered that it could not run the action. */
+static void told_failure(struct cmd *c, const struct exec_outcome *x, const char *action,
+			 const char *url)
+{
+	RX_CLEANUP(rx_buf_release) struct rx_buf text = { 0 };
+	char log[DIGEST_TEXT_MAX];
+
+	rx_buf_addf(&text, "%s: Execute: action %s did not run: %s", url, action,
+		    rx_grpc_name(x->status.code));
+	if (*x->status.message) {
+		rx_buf_add_str(&text, ": ");
+		utf8_add_safe(&text, x->status.message, strlen(x->status.message),
+			      LIMIT_STATUS_MESSAGE);
+	}
+	if (x->executes > 1)
+		rx_buf_addf(&text, " (after %u tries)", x->executes);
+	rx_fail_rpc(&c->err, x->status.code, "%s", rx_buf_str(&text));
+	if (x->message && *x->message)
+		rx_hint(&c->err, "%s", x->message);
+	/* REAPI rule 130 */
+	for (size_t i = 0; i < RX_MIN(x->n_logs, (size_t)LOGS_SHOWN); i++) {
+		digest_format(&x->logs[i].digest, log);
+		rx_hint(&c->err, "log '%s': remex cas cat %s -r %s", x->logs[i].name, log, url);
+	}
+	rx_hint(&c->err, "try: remex caps -r %s", url);
+}
+
 /* What did not end with the action's own exit code is an error of ours; 0 = the action's. */
-static int judge(struct cmd *c, const struct exec_outcome *x)
+static int judge(struct cmd *c, const struct exec_outcome *x, const struct client *client)
 {
 	char action[DIGEST_TEXT_MAX];
 
@@ -178,10 +208,7 @@ static int judge(struct cmd *c, const struct exec_outcome *x)
 		rx_hint(&c->err, "--optional-output declares one that may be missing");
 		break;
 	case EXEC_FAILED:
-		rx_fail_rpc(&c->err, x->status.code, "the server could not run action %s: %s: %s",
-			    action, rx_grpc_name(x->status.code), x->status.message);
-		if (x->message && *x->message)
-			rx_hint(&c->err, "%s", x->message);
+		told_failure(c, x, action, client_display(client, CLIENT_EXECUTOR));
 		break;
 	}
 	return EXIT_EXEC_FAILED;
@@ -207,7 +234,7 @@ static bool write_result(struct cmd *c, const char *path, struct rx_err *err)
 static int report(struct cmd *c, const struct exec_args *args, const struct exec_outcome *x,
 		  const struct client *client)
 {
-	int code = judge(c, x);
+	int code = judge(c, x, client);
 	bool failed = code != 0;
 
 	if (args->result_file || c->json)

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "settle.h"
 #include "signals.h"
+#include "utf8.h"
 
 const struct command command_table[] = {
 	{ "exec", "[options] -- COMMAND ARG...",
@@ -170,11 +171,15 @@ void cmd_print_error(const struct cmd *c)
 	add_prefix(c, &text);
 	if (color)
 		rx_buf_add_str(&text, "\033[0m");
-	rx_buf_addf(&text, "%s\n", rx_err_text(&c->err));
+	/* Servers and file names have their say in it: nothing of theirs steers a terminal. */
+	utf8_add_safe(&text, rx_err_text(&c->err), c->err.msg.n, c->err.msg.n);
+	rx_buf_add_char(&text, '\n');
 	while (*hint) {
 		size_t n = strcspn(hint, "\n");
 
-		rx_buf_addf(&text, "  %.*s\n", (int)n, hint);
+		rx_buf_add_str(&text, "  ");
+		utf8_add_safe(&text, hint, n, n);
+		rx_buf_add_char(&text, '\n');
 		hint += n + (hint[n] == '\n');
 	}
 	print_stderr(&text);
@@ -251,6 +256,8 @@ int cmd_exit_of(const struct cmd *c, const struct rx_err *err)
 		return EXIT_SIGNAL + SIGPIPE;
 	if (c->command && (c->command->flags & COMMAND_RUNS_ACTION))
 		return EXIT_EXEC_FAILED;
+	if (err->service)
+		return EXIT_SERVICE;
 	switch (err->code) {
 	case RX_OK:
 		return EXIT_YES;

@@ -90,13 +90,38 @@ bool rx_wrap(struct rx_err *err, const char *fmt, ...)
 	return false;
 }
 
+static bool is_advice(const char *line)
+{
+	return strncmp(line, "try: ", 5) == 0;
+}
+
+/* The first line of advice; NULL when there is none. */
+static const char *advice(const char *lines)
+{
+	while (lines && !is_advice(lines)) {
+		lines = strchr(lines, '\n');
+		if (lines)
+			lines++;
+	}
+	return lines;
+}
+
 void rx_hint(struct rx_err *err, const char *fmt, ...)
 {
+	const char *at;
 	va_list ap;
 
 	va_start(ap, fmt);
 	RX_CLEANUP(xfreep) char *text = format(fmt, ap);
 	va_end(ap);
+	at = is_advice(text) ? NULL : advice(rx_buf_str(&err->hint));
+	if (at) {
+		size_t offset = (size_t)(at - rx_buf_str(&err->hint));
+
+		rx_buf_insert(&err->hint, offset, "\n", 1);
+		rx_buf_insert(&err->hint, offset, text, strlen(text));
+		return;
+	}
 	if (err->hint.n)
 		rx_buf_add_char(&err->hint, '\n');
 	rx_buf_add_str(&err->hint, text);
@@ -110,11 +135,22 @@ void rx_err_move(struct rx_err *to, struct rx_err *from)
 	*from = (struct rx_err){ 0 };
 }
 
+void rx_err_copy(struct rx_err *to, const struct rx_err *from)
+{
+	rx_fail(to, from->code, "%s", rx_err_text(from));
+	to->grpc_status = from->grpc_status;
+	to->sys_errno = from->sys_errno;
+	to->service = from->service;
+	if (from->hint.n)
+		rx_hint(to, "%s", rx_buf_str(&from->hint));
+}
+
 void rx_err_reset(struct rx_err *err)
 {
 	err->code = RX_OK;
 	err->grpc_status = 0;
 	err->sys_errno = 0;
+	err->service = false;
 	rx_buf_reset(&err->msg);
 	rx_buf_reset(&err->hint);
 }

@@ -30,6 +30,7 @@ struct rx_err {
 	enum rx_code code;
 	int grpc_status;   /* when code is RX_ERPC */
 	int sys_errno;     /* when code is RX_EIO, else 0 */
+	bool service;      /* the other side is at fault: what it sent, or what it cannot do */
 	struct rx_buf msg; /* "what: where: why" */
 	struct rx_buf
 		hint; /* lines below the message: "blob ... is src/big.bin\ntry: remex doctor" */
@@ -43,10 +44,12 @@ bool rx_fail_errno(struct rx_err *err, const char *fmt, ...) RX_PRINTF(2, 3);
 bool rx_fail_rpc(struct rx_err *err, int grpc_status, const char *fmt, ...) RX_PRINTF(3, 4);
 /* Prepends "fmt: ". */
 bool rx_wrap(struct rx_err *err, const char *fmt, ...) RX_PRINTF(2, 3);
-/* Adds a line under the message. */
+/* Adds a line under the message; lines with "try: " stay the last ones. */
 void rx_hint(struct rx_err *err, const char *fmt, ...) RX_PRINTF(2, 3);
 /* Moves the error of a task that ran elsewhere; `to` must hold none. */
 void rx_err_move(struct rx_err *to, struct rx_err *from);
+/* to becomes the same error; it must hold none. */
+void rx_err_copy(struct rx_err *to, const struct rx_err *from);
 void rx_err_reset(struct rx_err *err);
 void rx_err_release(struct rx_err *err);
 /* Never NULL. */

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "log.h"
 #include "utf8.h"
+#include "wire_capabilities.h"
 #include "wire_status.h"
 
 #define SLEEP_STEP_MS 20
@@ -72,12 +73,32 @@ bool attempt_again(struct attempt *t, const struct rpc_status *status)
 	return attempt_sleep(wait_ms);
 }
 
+/* What to look at next when the service does not do as it should. */
+static void hint_at_service(const struct attempt *t, struct rx_err *err)
+{
+	const char *url = t->client->role[t->role].endpoint.display;
+
+	if (strcmp(t->method, WIRE_CAPABILITIES) == 0)
+		rx_hint(err, "try: another --remote; is a REAPI server listening at %s?", url);
+	else
+		rx_hint(err, "try: remex caps -r %s", url);
+}
+
 bool attempt_wrap(const struct attempt *t, struct rx_err *err)
 {
 	RX_CLEANUP(rx_buf_release) struct rx_buf place = { 0 };
 
 	client_add_place(t->client, t->role, &place);
-	return rx_wrap(err, "%s: %s", rx_buf_str(&place), method_name(t->method));
+	rx_wrap(err, "%s: %s", rx_buf_str(&place), method_name(t->method));
+	if (err->code == RX_ECANCEL)
+		return false;
+	err->service = true;
+	if (err->code == RX_EDIGEST)
+		rx_hint(err, "try: upload it again, or run its action with --no-cache-lookup; the "
+			     "copy there is damaged");
+	else
+		hint_at_service(t, err);
+	return false;
 }
 
 bool attempt_fail(const struct attempt *t, const struct rpc_status *status, struct rx_err *err)
@@ -101,17 +122,17 @@ bool attempt_fail(const struct attempt *t, const struct rpc_status *status, stru
 		rx_buf_add_char(&text, ')');
 	}
 	rx_fail_rpc(err, status->code, "%s", rx_buf_str(&text));
+	err->service = true;
 	switch (status->code) {
-	case RPC_UNAVAILABLE:
-	case RPC_DEADLINE_EXCEEDED:
-	case RPC_UNIMPLEMENTED:
-		rx_hint(err, "try: remex caps -r %s", url);
+	case RPC_RESOURCE_EXHAUSTED:
+		rx_hint(err, "try: again when there is room (space, memory or quota) on %s", url);
 		break;
 	case RPC_UNAUTHENTICATED:
 	case RPC_PERMISSION_DENIED:
 		rx_hint(err, "try: --token-file, --header or --tls-cert with what %s accepts", url);
 		break;
 	default:
+		hint_at_service(t, err);
 		break;
 	}
 	return false;

@@ -26,7 +26,8 @@ void attempt_init(struct attempt *t, struct client *c, enum client_role role, co
 RX_MUST_USE bool attempt_again(struct attempt *t, const struct rpc_status *status);
 /* "grpcs://host:443 (instance 'main'): Method: CODE: message (after N tries in T)" */
 bool attempt_fail(const struct attempt *t, const struct rpc_status *status, struct rx_err *err);
-/* Names endpoint and method in front of an error about an answer. */
+/* Names endpoint and method in front of an error about an answer, which makes it the service's, and
+ * what to do next. */
 bool attempt_wrap(const struct attempt *t, struct rx_err *err);
 /* Sleeps, false when the user stops the program meanwhile. */
 RX_MUST_USE bool attempt_sleep(int64_t ms);

@@ -1,6 +1,8 @@
 /* caps: GetCapabilities once an endpoint, and what follows from it. */
-#include "client_state.h"
+#include "caps.h"
 
+#include "attempt.h"
+#include "client_state.h"
 #include "log.h"
 
 #define API_MAJOR      2
@@ -15,6 +17,14 @@ static struct wire_semver version(int minor)
 static bool says_something(const struct wire_semver *v)
 {
 	return v->present && (v->major > 0 || v->minor > 0);
+}
+
+/* The server works, but not with this program. */
+static bool not_for_us(struct rx_err *err)
+{
+	err->service = true;
+	rx_hint(err, "try: another --remote");
+	return false;
 }
 
 /* REAPI rules 38, 39 */
@@ -37,10 +47,13 @@ static bool settle_version(struct client *c, enum client_role role, struct caps 
 		RX_CLEANUP(rx_buf_release) struct rx_buf place = { 0 };
 
 		client_add_place(c, role, &place);
-		return rx_fail(err, RX_EUSAGE,
-			       "%s speaks REAPI %d.%d to %d.%d, this program %d.0 to %d.%d",
-			       rx_buf_str(&place), oldest.major, oldest.minor, high.major,
-			       high.minor, API_MAJOR, API_MAJOR, API_MINOR_HIGH);
+		rx_fail_rpc(
+			err, RPC_UNIMPLEMENTED,
+			"%s: GetCapabilities: the server speaks REAPI %d.%d to %d.%d, this program "
+			"%d.0 to %d.%d",
+			rx_buf_str(&place), oldest.major, oldest.minor, high.major, high.minor,
+			API_MAJOR, API_MAJOR, API_MINOR_HIGH);
+		return not_for_us(err);
 	}
 	if (wire_semver_cmp(&high, &ours_high) > 0)
 		high = ours_high;
@@ -114,9 +127,13 @@ static bool settle_function(struct client *c, enum client_role role, struct caps
 		return true;
 	}
 	add_functions(&offered, raw);
-	if (want == DIGEST_UNKNOWN)
-		return rx_fail(err, RX_EUSAGE, "%s offers no digest function of ours; it has %s",
-			       client_display(c, role), rx_buf_str(&offered));
+	if (want == DIGEST_UNKNOWN) {
+		rx_fail_rpc(err, RPC_UNIMPLEMENTED,
+			    "%s: GetCapabilities: the server offers no digest function of ours; it "
+			    "has %s",
+			    client_display(c, role), rx_buf_str(&offered));
+		return not_for_us(err);
+	}
 	return rx_fail(err, RX_EUSAGE, "%s does not offer digest function %s; it has %s",
 		       client_display(c, role), digest_function_name(want), rx_buf_str(&offered));
 }
@@ -143,10 +160,10 @@ static bool ask(struct client *c, enum client_role role, struct caps *out, struc
 	}
 	if (!wire_capabilities_unpack(&c->caps_arena, arena_view(&c->caps_arena, reply), &out->raw,
 				      err)) {
-		RX_CLEANUP(rx_buf_release) struct rx_buf place = { 0 };
+		struct attempt place;
 
-		client_add_place(c, role, &place);
-		return rx_wrap(err, "%s: GetCapabilities", rx_buf_str(&place));
+		attempt_init(&place, c, role, WIRE_CAPABILITIES);
+		return attempt_wrap(&place, err);
 	}
 	return true;
 }

@@ -63,6 +63,8 @@ static bool fetch_stream(struct fetch *f, const struct digest *d, struct rx_err 
 
 	for (unsigned tries = 1;; tries++) {
 		ok = bytestream_read(f->client, d, stream_write, &s, &missing, &why);
+		if (!ok && why.code == RX_EDIGEST && tries > 1)
+			rx_buf_addf(&why.msg, " (after %u tries)", tries);
 		if (ok || why.code != RX_EDIGEST || tries >= DIGEST_TRIES)
 			break;
 		if (s.fd >= 0 && (ftruncate(s.fd, 0) != 0 || lseek(s.fd, 0, SEEK_SET) != 0))
@@ -235,7 +237,7 @@ static bool fetch_batch(struct fetch *f, struct pending p, struct rx_err *err)
 			char text[DIGEST_TEXT_MAX];
 
 			digest_format(&p.digests[0], text);
-			rx_fail(err, RX_EDIGEST, "what came is not blob %s (tried %u times)", text,
+			rx_fail(err, RX_EDIGEST, "what came is not blob %s (after %u tries)", text,
 				corrupt_tries);
 			return attempt_wrap(&t, err);
 		}

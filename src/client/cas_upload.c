@@ -128,11 +128,7 @@ static struct cas_slab *slab_take(struct cas_upload *u)
 /* Under the lock: a copy of the first error, for every caller of put. */
 static bool give_error(const struct cas_upload *u, struct rx_err *err)
 {
-	rx_fail(err, u->error.code, "%s", rx_err_text(&u->error));
-	err->grpc_status = u->error.grpc_status;
-	err->sys_errno = u->error.sys_errno;
-	if (u->error.hint.n)
-		rx_hint(err, "%s", rx_buf_str(&u->error.hint));
+	rx_err_copy(err, &u->error);
 	return false;
 }
 
@@ -226,12 +222,15 @@ static bool check_blob(struct cas_upload *u, const struct blob *b, const struct 
 	/* REAPI rule 48 */
 	if (caps->raw.max_blob > 0 && b->digest.size > caps->raw.max_blob) {
 		digest_short(&b->digest, text);
-		return rx_fail(err, RX_ELIMIT, "%s is %lld bytes, %s takes blobs up to %lld",
-			       b->name   ? b->name
-			       : b->path ? b->path
-					 : text,
-			       (long long)b->digest.size, client_display(u->client, CLIENT_CAS),
-			       (long long)caps->raw.max_blob);
+		rx_fail(err, RX_ELIMIT, "%s is %lld bytes, %s takes blobs up to %lld",
+			b->name   ? b->name
+			: b->path ? b->path
+				  : text,
+			(long long)b->digest.size, client_display(u->client, CLIENT_CAS),
+			(long long)caps->raw.max_blob);
+		err->service = true;
+		rx_hint(err, "try: another --remote, or leave the file out");
+		return false;
 	}
 	return true;
 }
@@ -358,7 +357,7 @@ bool cas_upload_put(struct blob_sink *self, const struct blob *b, struct rx_err 
 		} else if (!read_file(b, data, err)) {
 			RX_CLEANUP(rx_err_release) struct rx_err copy = { 0 };
 
-			rx_fail(&copy, err->code, "%s", rx_err_text(err));
+			rx_err_copy(&copy, err);
 			cas_upload_fail(u, &copy);
 			ok = false;
 		}

@@ -259,6 +259,9 @@ static bool run_remote(struct run *r, bool skip_lookup, struct rx_err *err)
 	r->out.cached = e.cached;
 	r->out.status = e.status;
 	r->out.message = e.message;
+	r->out.logs = e.logs;
+	r->out.n_logs = e.n_logs;
+	r->out.executes = e.executes;
 	if (e.has_result)
 		r->out.result = e.result;
 	if (e.timed_out)
@@ -341,7 +344,8 @@ static bool execute(struct run *r, enum digest_function f, const struct caps *ca
 	return run_remote(r, skip_lookup, err);
 }
 
-static bool finish(struct run *r, int stdout_fd, int stderr_fd, bool *lost, struct rx_err *err)
+static bool finish(struct run *r, int stdout_fd, int stderr_fd, const struct exec_lost **lost,
+		   struct rx_err *err)
 {
 	begin_stage(r, "download");
 	if (!exec_outputs_fetch(r->client, r->o, r->a, &r->out, stdout_fd, stderr_fd, lost, err))
@@ -355,16 +359,23 @@ static bool finish(struct run *r, int stdout_fd, int stderr_fd, bool *lost, stru
 	return true;
 }
 
-static bool lost_outputs(struct run *r, struct rx_err *err)
+static bool fail_lost(struct run *r, const struct exec_lost *lost, struct rx_err *err)
 {
-	return rx_fail(err, RX_ENOENT, "%s has the result but not all of its outputs",
-		       client_display(r->client, CLIENT_CAS));
+	char text[DIGEST_TEXT_MAX];
+
+	digest_format(&lost->digest, text);
+	rx_fail_rpc(err, RPC_NOT_FOUND, "download: %s: NOT_FOUND: %s of the result just made",
+		    client_display(r->client, CLIENT_CAS), lost->what);
+	rx_hint(err, "try: remex cas has %s -r %s", text, client_display(r->client, CLIENT_CAS));
+	err->service = true;
+	return false;
 }
 
 static bool run_and_fetch(struct run *r, enum digest_function f, const struct caps *caps,
 			  int stdout_fd, int stderr_fd, struct rx_err *err)
 {
-	bool hit = false, lost = false;
+	const struct exec_lost *lost = NULL;
+	bool hit = false;
 	bool lookup = !r->o->do_not_cache && !r->o->no_cache_lookup;
 
 	if (lookup && !look_up(r, &hit, err))
@@ -387,10 +398,9 @@ static bool run_and_fetch(struct run *r, enum digest_function f, const struct ca
 	}
 	if (!execute(r, f, caps, !lookup || hit, err))
 		return false;
-	lost = false;
 	if (!finish(r, stdout_fd, stderr_fd, &lost, err))
 		return false;
-	return !lost || lost_outputs(r, err);
+	return !lost || fail_lost(r, lost, err);
 }
 
 static bool plan_and_run(struct run *r, int stdout_fd, int stderr_fd, struct rx_err *err)

@@ -69,9 +69,12 @@ struct exec_outcome {
 	struct exec_stage_time stages[16];
 	size_t n_stages;
 	int64_t uploaded_bytes, downloaded_bytes;
-	const char *missing_output; /* EXEC_OUTPUT_MISSING */
-	struct wire_status status;  /* EXEC_FAILED */
-	const char *message;        /* the server's */
+	const char *missing_output;  /* EXEC_OUTPUT_MISSING */
+	struct wire_status status;   /* EXEC_FAILED */
+	const char *message;         /* the server's */
+	const struct wire_log *logs; /* the server's, on failure (REAPI rule 130) */
+	size_t n_logs;
+	unsigned executes; /* how many Execute calls it took */
 };
 /* c may be NULL for a dry run. stdout_fd, stderr_fd: where the action's own output is written in
  * full (-1 = not). */

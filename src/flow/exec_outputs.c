@@ -198,13 +198,35 @@ static bool fetch_files(struct client *c, const struct exec_options *o, struct a
 struct text {
 	struct rx_view raw;
 	const struct digest *digest;
+	const char *what;
 	int fd;
 	struct rx_view bytes; /* all of it, or the first EXEC_OUTPUT_KEEP bytes */
 	bool stream;
 };
 
-static bool load_text(struct client *c, struct text *t, struct arena *a, bool *lost,
-		      struct rx_err *err)
+static const struct exec_lost *lost(struct arena *a, const struct digest *d, const char *what)
+{
+	struct exec_lost *x = ARENA_NEW(a, struct exec_lost);
+
+	*x = (struct exec_lost){ *d, what };
+	return x;
+}
+
+/* Which output a missing blob belongs to. */
+static const struct exec_lost *lost_output(struct arena *a, const struct result *r,
+					   const struct digest *d)
+{
+	for (size_t i = 0; i < r->n_outputs; i++) {
+		const struct result_output *o = &r->outputs[i];
+
+		if (digest_eq(d, &o->digest) || digest_eq(d, &o->tree_digest))
+			return lost(a, d, arena_printf(a, "output '%s'", o->path));
+	}
+	return lost(a, d, "part of an output directory");
+}
+
+static bool load_text(struct client *c, struct text *t, struct arena *a,
+		      const struct exec_lost **lost_out, struct rx_err *err)
 {
 	/* Raw when there is any, else by digest (REAPI rule 141). */
 	if (t->raw.n || !digest_is_set(t->digest) || t->digest->size == 0) {
@@ -219,7 +241,7 @@ static bool load_text(struct client *c, struct text *t, struct arena *a, bool *l
 			      err))
 		return false;
 	if (!t->bytes.p)
-		*lost = true;
+		*lost_out = lost(a, t->digest, t->what);
 	return true;
 }
 
@@ -254,25 +276,28 @@ static bool pass_text(struct client *c, struct text *t, struct arena *a, struct 
 }
 
 bool exec_outputs_fetch(struct client *c, const struct exec_options *o, struct arena *a,
-			struct exec_outcome *out, int stdout_fd, int stderr_fd, bool *lost,
-			struct rx_err *err)
+			struct exec_outcome *out, int stdout_fd, int stderr_fd,
+			const struct exec_lost **lost_out, struct rx_err *err)
 {
 	RX_CLEANUP(digest_list_release) struct digest_list missing = { 0 };
 	struct text std_out = { .raw = out->result.stdout_raw,
 				.digest = &out->result.stdout_digest,
+				.what = "the action's stdout",
 				.fd = stdout_fd };
 	struct text std_err = { .raw = out->result.stderr_raw,
 				.digest = &out->result.stderr_digest,
+				.what = "the action's stderr",
 				.fd = stderr_fd };
 
-	if (!load_text(c, &std_out, a, lost, err) || !load_text(c, &std_err, a, lost, err))
+	*lost_out = NULL;
+	if (!load_text(c, &std_out, a, lost_out, err) || !load_text(c, &std_err, a, lost_out, err))
 		return rx_wrap(err, "the action's output");
-	if (*lost)
+	if (*lost_out)
 		return true;
 	if (o->download != EXEC_DOWNLOAD_NONE && !fetch_files(c, o, a, &out->result, &missing, err))
 		return rx_wrap(err, "download");
 	if (missing.n) {
-		*lost = true;
+		*lost_out = lost_output(a, &out->result, &missing.v[0]);
 		return true;
 	}
 	/* Last, because it cannot be taken back. */

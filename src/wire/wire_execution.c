@@ -200,7 +200,7 @@ static bool unpack_response(struct arena *a, const Pb__Any *any, enum digest_fun
 	out->has_response = true;
 	if (m->result) {
 		if (!wire_pb_read_result(a, m->result, f, &out->result, err))
-			return rx_wrap(err, "ExecuteResponse.result");
+			return false;
 		out->has_result = true;
 	}
 	out->cached = m->cached_result;
@@ -232,7 +232,7 @@ bool wire_operation_unpack(struct arena *a, struct rx_view bytes, enum digest_fu
 		break;
 	case LRO__OPERATION__RESULT_RESPONSE:
 		if (!unpack_response(a, r->response, f, &m, err))
-			return rx_wrap(err, "Operation.response");
+			return false;
 		break;
 	default:
 		break;

@@ -15,9 +15,37 @@ Test(err, layers_read_outermost_first)
 	cr_assert_eq(err.code, RX_ELIMIT);
 	cr_assert_eq(err.sys_errno, 0);
 	cr_assert_str_eq(rx_err_text(&err), "loading action from 'x': action is 9 bytes");
+	rx_hint(&err, "blob x is y");
 	rx_hint(&err, "try: %s", "this");
-	rx_hint(&err, "or that");
-	cr_assert_str_eq(rx_buf_str(&err.hint), "try: this\nor that");
+	cr_assert_str_eq(rx_buf_str(&err.hint), "blob x is y\ntry: this");
+}
+
+/* What to do next is the last thing one reads. */
+Test(err, advice_stays_last)
+{
+	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
+
+	rx_fail(&err, RX_EIO, "x");
+	rx_hint(&err, "try: this");
+	rx_hint(&err, "a fact");
+	rx_hint(&err, "try: that");
+	rx_hint(&err, "another");
+	cr_assert_str_eq(rx_buf_str(&err.hint), "a fact\nanother\ntry: this\ntry: that");
+}
+
+Test(err, a_copy_is_the_same_error)
+{
+	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 }, copy = { 0 };
+
+	rx_fail_rpc(&err, 14, "x");
+	rx_hint(&err, "h");
+	err.service = true;
+	rx_err_copy(&copy, &err);
+	cr_assert(copy.code == RX_ERPC && copy.grpc_status == 14 && copy.service);
+	cr_assert_str_eq(rx_err_text(&copy), "x");
+	cr_assert_str_eq(rx_buf_str(&copy.hint), "h");
+	rx_err_reset(&copy);
+	cr_assert_not(copy.service);
 }
 
 Test(err, errno_decides_the_code)

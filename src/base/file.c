@@ -410,6 +410,16 @@ char *path_normalize(const char *path)
 	return out;
 }
 
+char *path_below(const char *dir, const char *path)
+{
+	RX_CLEANUP(xfreep) char *joined = path_join(dir, path);
+	const char *rest = path;
+
+	while (strncmp(rest, "../", 3) == 0)
+		rest += 3;
+	return path_is_relative_clean(rest) ? path_normalize(joined) : NULL;
+}
+
 char *path_join(const char *a, const char *b)
 {
 	size_t n = strlen(a);

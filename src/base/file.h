@@ -47,3 +47,6 @@ bool path_is_relative_clean(
 /* Removes "." and "x/.."; NULL when it would climb above its start. "" for the start itself. */
 char *path_normalize(const char *path);
 char *path_join(const char *a, const char *b);
+/* Where a path seen from dir (itself clean, or "") is, seen from dir's own start. Clean but for
+ * leading ".." parts, which may not climb above that start; else NULL. */
+char *path_below(const char *dir, const char *path);

@@ -227,6 +227,22 @@ static enum turn after_break(struct run *x, bool waiting, const struct rpc_statu
 	return TURN_STOP;
 }
 
+static bool check_result(const struct execution_outcome *out, struct rx_err *err)
+{
+	const struct result *r = &out->result;
+
+	if (!out->has_result)
+		return out->status.code != RPC_OK ||
+		       rx_fail(err, RX_EPARSE, "the operation succeeded without a result");
+	/* REAPI rule 144 */
+	for (size_t i = 0; (r->marks & MARK_OUTPUT_PATH) && i < r->n_outputs; i++)
+		if (strncmp(r->outputs[i].path, "../", 3) == 0)
+			return rx_fail(err, RX_EPARSE,
+				       "the output '%.300s' is outside the working directory",
+				       r->outputs[i].path);
+	return true;
+}
+
 static enum turn after_done(struct run *x, const struct wire_operation *op, struct rx_err *err)
 {
 	/* REAPI rule 113: Operation.error must not be, but is a failure when it is. */
@@ -269,8 +285,7 @@ static enum turn after_done(struct run *x, const struct wire_operation *op, stru
 	};
 	if (!x->out->status.message)
 		x->out->status.message = "";
-	if (s->code == RPC_OK && !x->out->has_result) {
-		rx_fail(err, RX_EPARSE, "the operation succeeded without a result");
+	if (!check_result(x->out, err)) {
 		attempt_wrap(&x->execute, err);
 		return TURN_STOP;
 	}

@@ -5,7 +5,8 @@
 #include "action.h"
 
 struct result_output {
-	const char *path; /* relative to the action's working directory, clean */
+	const char *path; /* relative to the action's working directory, clean but for leading ".."
+			     parts (marked) */
 	enum node_kind kind;
 	struct digest digest;      /* file: content; directory: root Directory when known */
 	struct digest tree_digest; /* directory: Tree when known */
@@ -28,6 +29,7 @@ struct result {
 	struct digest stdout_digest, stderr_digest; /* unset = none */
 	const char *worker;
 	struct result_times times;
+	unsigned marks; /* MARK_OUTPUT_PATH: an output is beside the working directory */
 };
 const struct result_output *result_find(const struct result *r, const char *path);
 void result_sort(struct result *r); /* by path */

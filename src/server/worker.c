@@ -184,11 +184,11 @@ static bool make_parent(struct run *r, const char *output)
 	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
 	RX_CLEANUP(rx_err_release) struct rx_err ignored = { 0 };
 	RX_CLEANUP(file_close) int fd = -1;
-	RX_CLEANUP(xfreep) char *full = path_join(r->cwd, output);
-	char *slash = strrchr(full, '/');
+	RX_CLEANUP(xfreep) char *full = path_below(r->cwd, output);
+	char *slash = full ? strrchr(full, '/') : NULL;
 
-	if (!slash || !*output)
-		return true;
+	if (!slash)
+		return true; /* at the root; what is not below it is refused when it is collected */
 	*slash = 0;
 	/* A link of the input root may lead there, as long as it stays inside. */
 	fd = file_open_beneath(r->root_fd, full, O_RDONLY | O_DIRECTORY, 0, &ignored);

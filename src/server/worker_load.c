@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 
+#include "file.h"
 #include "limit.h"
 #include "map.h"
 #include "wire_action.h"
@@ -44,11 +45,9 @@ const char *worker_marks(unsigned marks)
 		return "it is not in canonical protobuf encoding";
 	if (marks & MARK_UNKNOWN_FIELD)
 		return "it has fields unknown to this server";
-	if (marks & MARK_OUTPUT_PATH)
-		return "an output path is not relative and clean";
-	if (marks & MARK_WORKING_DIRECTORY)
-		return "the working directory is not relative and clean";
-	return NULL; /* absolute symlinks are allowed (REAPI rule 51) */
+	/* Absolute symlinks are allowed (REAPI rule 51), paths that stay below the root are looked
+	 * at by settle_paths. */
+	return NULL;
 }
 
 static bool unpack_strict(struct arena *a, struct rx_view bytes, enum digest_function f,
@@ -190,6 +189,34 @@ static bool load_action(struct blob_source *inputs, const struct digest *digest,
 	return !wrong || rx_fail(err, RX_EPARSE, "Action %s: %s", text, wrong);
 }
 
+/* REAPI rules 132 and 134, read kindly: trexe says "." where it means the root, and sends output
+ * paths as they were given ("../out"). What leads out of the root is refused. */
+static bool settle_paths(struct arena *a, struct action *action, struct rx_err *err)
+{
+	RX_CLEANUP(xfreep) char *cwd = *action->cwd == '/' ? NULL : path_normalize(action->cwd);
+	const char **lists[] = { action->output_paths, action->output_files,
+				 action->output_directories };
+	const size_t n[] = { action->n_output_paths, action->n_output_files,
+			     action->n_output_directories };
+
+	if (!cwd)
+		return rx_fail(err, RX_EPARSE, "the working directory leads out of the root");
+	action->cwd = arena_str(a, cwd);
+	for (size_t k = 0; k < RX_COUNT(lists); k++)
+		for (size_t i = 0; i < n[k]; i++) {
+			RX_CLEANUP(xfreep) char *path = path_below(cwd, lists[k][i]);
+			bool itself = k == 2 && !*lists[k][i];
+
+			if (!path && !itself)
+				return rx_fail(
+					err, RX_EPARSE,
+					"the output path '%.300s' is not clean or leads out of "
+					"the root",
+					lists[k][i]);
+		}
+	return true;
+}
+
 static bool load_command(struct blob_source *inputs, struct arena *a, struct action *action,
 			 struct worker_outcome *out, struct rx_err *err)
 {
@@ -207,7 +234,9 @@ static bool load_command(struct blob_source *inputs, struct arena *a, struct act
 	if (!wire_command_unpack(a, bytes, action, err))
 		return rx_wrap(err, "Command %s", text);
 	wrong = worker_marks(action->marks);
-	return !wrong || rx_fail(err, RX_EPARSE, "Command %s: %s", text, wrong);
+	if (wrong)
+		return rx_fail(err, RX_EPARSE, "Command %s: %s", text, wrong);
+	return settle_paths(a, action, err) || rx_wrap(err, "Command %s", text);
 }
 
 bool worker_load(struct blob_source *inputs, const struct digest *digest, struct arena *a,

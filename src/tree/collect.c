@@ -95,21 +95,19 @@ static bool declare(struct collect *c, const char *path, enum expected expected,
 {
 	const char *cwd = c->o->cwd ? c->o->cwd : "";
 	struct declared *d = &c->v[c->n];
+	RX_CLEANUP(xfreep) char *local = NULL;
 
 	/* REAPI rule 132 */
-	if (!path_is_relative_clean(path) && !(*path == 0 && expected == A_DIRECTORY))
+	local = !*path && expected == A_DIRECTORY ? xstrdup(cwd) : path_below(cwd, path);
+	if (!local)
 		return rx_fail(err, RX_EPARSE,
-			       "the output path '%s' is not relative and clean (no '.', '..', "
-			       "empty parts)",
+			       "the output path '%s' leads out of the root, or has '.' or empty "
+			       "parts",
 			       node_show_text(&c->tree, path));
 	if (*path && !rx_map_put(&c->seen, path, strlen(path), NULL) && expected == ANY)
 		return true;
 	*d = (struct declared){ .path = path, .expected = expected };
-	d->local = path_join(cwd, path);
-	if (!*d->local) {
-		free(d->local);
-		d->local = xstrdup(".");
-	}
+	d->local = xstrdup(*local ? local : ".");
 	c->n++;
 	return true;
 }

@@ -111,6 +111,7 @@ struct outputs {
 	struct rx_map places; /* path -> struct result_output */
 	struct result_output *v;
 	size_t n;
+	unsigned marks;
 };
 
 static void outputs_release(struct outputs *o)
@@ -130,20 +131,34 @@ static bool same(const struct result_output *a, const struct result_output *b)
 	       a->is_executable == b->is_executable;
 }
 
+/* Clean, or clean behind leading ".." parts: compilers write beside their working directory, and
+ * where that ends depends on the Command. Who reads the entry decides by the mark. */
+static bool check_path(struct outputs *o, const struct result_output *new)
+{
+	const char *rest = new->path;
+
+	if (!*rest)
+		return new->kind == NODE_DIRECTORY; /* the working directory, declared as output */
+	while (strncmp(rest, "../", 3) == 0)
+		rest += 3;
+	if (rest != new->path)
+		o->marks |= MARK_OUTPUT_PATH;
+	return path_is_relative_clean(rest);
+}
+
 static bool add(struct outputs *o, const struct result_output *new, struct rx_err *err)
 {
 	void **place;
 	bool added;
 
-	/* REAPI rule 144. "" is the working directory itself, declared as an output directory. */
+	/* REAPI rule 144 */
 	if (strlen(new->path) > LIMIT_PATH_BYTES)
 		return rx_fail(err, RX_ELIMIT,
 			       "ActionResult: an output path of %zu bytes, limit %d",
 			       strlen(new->path), LIMIT_PATH_BYTES);
-	if (!path_is_relative_clean(new->path) && !(new->kind == NODE_DIRECTORY && !*new->path))
+	if (!check_path(o, new))
 		return rx_fail(err, RX_EPARSE,
-			       "ActionResult: output '%.300s' is not a clean path below the "
-			       "working directory",
+			       "ActionResult: output '%.300s' is not a clean relative path",
 			       new->path);
 	place = rx_map_slot(&o->places, new->path, strlen(new->path), &added);
 	if (added) {
@@ -289,6 +304,7 @@ bool wire_pb_read_result(struct arena *a, const Re__ActionResult *m, enum digest
 		return false;
 	r.outputs = o.v;
 	r.n_outputs = o.n;
+	r.marks = o.marks;
 	r.stdout_raw = wire_pb_view(m->stdout_raw);
 	r.stderr_raw = wire_pb_view(m->stderr_raw);
 	read_metadata(m->execution_metadata, &r);

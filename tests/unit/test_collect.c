@@ -127,6 +127,20 @@ Test(collect, rule_134_paths_are_relative_to_the_working_directory)
 	expect_error(RX_EPARSE, "../x");
 }
 
+/* trexe sends such paths; the result has them as they were declared. */
+Test(collect, rule_132_an_output_may_lie_beside_the_working_directory)
+{
+	scratch_write(&dir, "work/here/f", "content", 0644);
+	scratch_write(&dir, "work/g", "beside", 0644);
+	options.cwd = "work/here";
+	want("../g");
+	want("f");
+	expect_ok();
+	cr_assert_eq(output("../g")->digest.size, 6);
+	want("../../../g");
+	expect_error(RX_EPARSE, "../../../g");
+}
+
 Test(collect, rule_136_what_is_not_there_is_left_out)
 {
 	scratch_write(&dir, "file", "x", 0644);

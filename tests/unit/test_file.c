@@ -347,6 +347,26 @@ Test(paths, normalize)
 	}
 }
 
+Test(paths, below_a_directory_or_beside_it_but_not_outside)
+{
+	static const char *const cases[][3] = {
+		{ "", "a/b", "a/b" },      { "w/d", "a", "w/d/a" },       { "w/d", "../a", "w/a" },
+		{ "w/d", "../../a", "a" }, { "w/d", "../../../a", NULL }, { "", "../a", NULL },
+		{ "w", "/a", NULL },       { "w", "a/../b", NULL },       { "w", "./a", NULL },
+		{ "w", "a/", NULL },       { "w", "a//b", NULL },         { "w", "", NULL },
+		{ "w", "..", NULL },       { "w", "...", "w/..." },       { "w", "..a", "w/..a" },
+	};
+
+	for (size_t i = 0; i < RX_COUNT(cases); i++) {
+		RX_CLEANUP(xfreep) char *got = path_below(cases[i][0], cases[i][1]);
+		if (cases[i][2])
+			cr_expect(got && strcmp(got, cases[i][2]) == 0, "'%s' gives '%s'",
+				  cases[i][1], got ? got : "NULL");
+		else
+			cr_expect_null(got, "'%s'", cases[i][1]);
+	}
+}
+
 Test(paths, join)
 {
 	static const char *const three[][3] = {

@@ -569,14 +569,17 @@ static bool takes_path(const char *path, enum node_kind kind)
 
 Test(wire_result, rule_144_paths_stay_below_the_working_directory)
 {
-	static const char *const bad[] = {
-		"/a", "../a", "a/../b", "a/..", "a/", "a//b", "./a", "."
-	};
+	static const char *const bad[] = { "/a",   "..", "../",  "../.", "a/../b",
+					   "a/..", "a/", "a//b", "./a",  "." };
 
 	for (enum node_kind kind = NODE_FILE; kind <= NODE_SYMLINK; kind++) {
 		for (size_t i = 0; i < RX_COUNT(bad); i++)
 			cr_expect_not(takes_path(bad[i], kind), "'%s'", bad[i]);
 		cr_expect(takes_path("a/b", kind), "%s", rx_err_text(&err));
+		cr_expect_eq(result.marks, 0);
+		/* beside the working directory: where that is, only the Command tells */
+		cr_expect(takes_path("../a", kind), "%s", rx_err_text(&err));
+		cr_expect_eq(result.marks, MARK_OUTPUT_PATH);
 		cr_expect_eq(takes_path("", kind), kind == NODE_DIRECTORY,
 			     "only a directory may be the working directory");
 	}

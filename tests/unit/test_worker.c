@@ -512,6 +512,55 @@ Test(worker, loads_what_was_packed)
 	bench_release(&b);
 }
 
+/* trexe 1.4 says "." for the root and sends output paths as they were given. */
+Test(worker, rules_132_and_134_paths_need_not_be_clean_but_stay_below_the_root)
+{
+	static const struct {
+		const char *cwd, *output, *settled; /* NULL: refused */
+	} cases[] = {
+		{ ".", "out", "" },         { "./sub/", "out", "sub" },
+		{ "sub", "../out", "sub" }, { "sub/../sub", "a", "sub" },
+		{ "..", "out", NULL },      { "/tmp", "out", NULL },
+		{ ".", "../out", NULL },    { "sub", "../../out", NULL },
+		{ ".", "/out", NULL },      { ".", "out/", NULL },
+	};
+	struct bench b;
+
+	bench_init(&b, RUNNER_NONE);
+	inputs(&b);
+	sh(&b, "true");
+	for (size_t i = 0; i < RX_COUNT(cases); i++) {
+		struct action action;
+		struct digest d;
+
+		b.action.cwd = cases[i].cwd;
+		STRINGS(&b, output_paths, cases[i].output);
+		d = put_action(&b);
+		load(&b, &d, &action);
+		if (!cases[i].settled) {
+			cr_expect_eq(b.out.how, WORKER_REFUSED, "%zu", i);
+			cr_expect_eq(b.out.grpc_code, RPC_INVALID_ARGUMENT);
+			continue;
+		}
+		cr_expect_eq(b.out.how, WORKER_DONE, "%zu: %s", i, b.out.why);
+		cr_expect_str_eq(action.cwd, cases[i].settled);
+	}
+	bench_release(&b);
+}
+
+/* REAPI rule 133: its directory is made, beside the working directory as well as below. */
+EACH(rule_133_an_output_beside_the_working_directory)
+{
+	inputs(b);
+	sh(b, "echo x >../made/out");
+	STRINGS(b, output_paths, "../made/out");
+	b->action.cwd = "sub";
+	run(b);
+	cr_assert_eq(b->out.how, WORKER_DONE, "%s", b->out.why);
+	cr_assert_eq(b->out.result.n_outputs, 1);
+	cr_expect_str_eq(b->out.result.outputs[0].path, "../made/out");
+}
+
 /* REAPI rules 110 and 117: everything that is missing at once. */
 Test(worker, rule_117_loading_lists_what_is_missing)
 {

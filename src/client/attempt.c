@@ -77,8 +77,19 @@ bool attempt_again(struct attempt *t, const struct rpc_status *status)
 static void hint_at_service(const struct attempt *t, struct rx_err *err)
 {
 	const char *url = t->client->role[t->role].endpoint.display;
+	bool first = strcmp(t->method, WIRE_CAPABILITIES) == 0;
 
-	if (strcmp(t->method, WIRE_CAPABILITIES) == 0)
+	if (strstr(rx_err_text(err), "certificate verify failed"))
+		rx_hint(err, "try: --tls-ca with the authority that signed the certificate of %s",
+			url);
+	else if (strstr(rx_err_text(err), "is not in peer certificate"))
+		rx_hint(err, "try: --tls-server-name with a name that the certificate of %s has",
+			url);
+	else if (first &&
+		 (err->grpc_status == RPC_INVALID_ARGUMENT || err->grpc_status == RPC_NOT_FOUND))
+		/* BuildGrid, buildbox-casd and NativeLink serve the names they were given. */
+		rx_hint(err, "try: --instance with a name that %s serves", url);
+	else if (first)
 		rx_hint(err, "try: another --remote; is a REAPI server listening at %s?", url);
 	else
 		rx_hint(err, "try: remex caps -r %s", url);

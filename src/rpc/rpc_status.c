@@ -72,6 +72,10 @@ void rpc_status_explain(struct rx_buf *out, int code, struct rx_view text)
 {
 	if (code == RPC_UNAVAILABLE && rx_view_starts(text, "failed to connect to all addresses"))
 		explain_connect(out, text);
+	else if (code == RPC_UNAVAILABLE && rx_view_starts(text, "empty address list"))
+		/* There were addresses: no connection could even be made for one. */
+		rx_buf_add_str(out, "cannot connect: TLS cannot be set up with these files (does "
+				    "the key fit its certificate?)");
 	else if (code == RPC_UNAVAILABLE && rx_view_starts(text, "DNS resolution failed"))
 		explain_resolve(out, text);
 	else

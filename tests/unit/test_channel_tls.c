@@ -158,6 +158,10 @@ Test(channel_tls, client_certificates_are_demanded_and_checked)
 	o.tls_key = p.client_key;
 	cr_assert_eq(try_it(&f, o, got, sizeof(got)), RPC_OK, "%s", got);
 	cr_assert_not_null(strstr(got, " authenticated"), "%s", got);
+	o.tls_key = p.key; /* of another certificate; gRPC 1.51 says "empty address list" */
+	cr_assert_eq(try_it(&f, o, got, sizeof(got)), RPC_UNAVAILABLE, "%s", got);
+	cr_assert_not_null(strstr(got, "does the key fit its certificate?"), "%s", got);
+	o.tls_key = p.client_key;
 	fixture_close(&f);
 	fixture_open(&f, &(struct listen_options){ .address = "127.0.0.1:0",
 						   .tls_cert = p.cert,

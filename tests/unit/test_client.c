@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 
 #include "ac.h"
+#include "attempt.h"
 #include "clock.h"
 #include "file.h"
 #include "log.h"
 #include "lying_fixture.h"
+#include "wire_capabilities.h"
 #include "wire_status.h"
 
 static struct fixture f;
@@ -248,6 +250,36 @@ Test(client, errors_name_place_method_code_tries_and_time)
 	cr_expect(strstr(rx_buf_str(&err.hint), "listening at unix:///"), "%s",
 		  rx_buf_str(&err.hint));
 	rx_err_release(&err);
+}
+
+/* As seen from bazel-remote behind TLS and from buildbox-casd, which serves given instances. */
+Test(client, the_hint_is_about_the_cause)
+{
+	static const struct {
+		int code;
+		const char *message, *hint;
+	} cases[] = {
+		{ RPC_UNAVAILABLE,
+		  "cannot connect: TLS handshake failed: certificate verify failed", "--tls-ca" },
+		{ RPC_UNAVAILABLE, "cannot connect: Peer name x is not in peer certificate",
+		  "--tls-server-name" },
+		{ RPC_INVALID_ARGUMENT, "Invalid instance name \"\"", "--instance" },
+		{ RPC_NOT_FOUND, "no such instance", "--instance" },
+		{ RPC_UNAVAILABLE, "cannot connect: Connection refused", "--remote" },
+		{ RPC_UNAUTHENTICATED, "access denied", "--token-file" },
+	};
+
+	for (size_t i = 0; i < RX_COUNT(cases); i++) {
+		struct rpc_status status = { .code = cases[i].code, .message = cases[i].message };
+		struct rx_err err = { 0 };
+		struct attempt t;
+
+		attempt_init(&t, fixture_client(&f), CLIENT_CAS, WIRE_CAPABILITIES);
+		cr_expect_not(attempt_fail(&t, &status, &err));
+		cr_expect(strstr(rx_buf_str(&err.hint), cases[i].hint), "%s: %s", cases[i].message,
+			  rx_buf_str(&err.hint));
+		rx_err_release(&err);
+	}
 }
 
 Test(client, a_dead_endpoint_fails_soon)

@@ -181,6 +181,14 @@ static bool take_answer(struct fetch *f, const struct attempt *t, struct pending
 	return true;
 }
 
+static void hint_at_pending(const struct pending *p, struct rx_err *err)
+{
+	char text[DIGEST_TEXT_MAX];
+
+	digest_short(&p->digests[0], text);
+	rx_hint(err, "blob %s%s", text, p->n > 1 ? " and others" : "");
+}
+
 static bool fetch_batch(struct fetch *f, struct pending p, struct rx_err *err)
 {
 	enum digest_function function = (enum digest_function)f->wanted.v[0].function;
@@ -233,7 +241,10 @@ static bool fetch_batch(struct fetch *f, struct pending p, struct rx_err *err)
 			rest.digests += half.n;
 			return fetch_batch(f, half, err) && fetch_batch(f, rest, err);
 		}
-		if (corrupt && ++corrupt_tries >= DIGEST_TRIES) {
+		corrupt_tries += corrupt;
+		if (corrupt_tries < DIGEST_TRIES && attempt_again(&t, &status))
+			continue;
+		if (corrupt && !rx_cancelled()) {
 			char text[DIGEST_TEXT_MAX];
 
 			digest_format(&p.digests[0], text);
@@ -241,14 +252,9 @@ static bool fetch_batch(struct fetch *f, struct pending p, struct rx_err *err)
 				corrupt_tries);
 			return attempt_wrap(&t, err);
 		}
-		if (!attempt_again(&t, &status)) {
-			char text[DIGEST_TEXT_MAX];
-
-			attempt_fail(&t, &status, err);
-			digest_short(&p.digests[0], text);
-			rx_hint(err, "blob %s%s", text, p.n > 1 ? " and others" : "");
-			return false;
-		}
+		attempt_fail(&t, &status, err);
+		hint_at_pending(&p, err);
+		return false;
 	}
 	return true;
 }

@@ -144,6 +144,19 @@ static bool add_output(struct materialise *m, const struct result_output *out, c
 	return rx_fail(err, RX_EPARSE, "an output of unknown kind");
 }
 
+/* What cannot be made is the result's fault, and with that the server's. */
+static bool refuse_output(struct client *c, const char *path, struct rx_err *err)
+{
+	rx_wrap(err, "output '%s'", path);
+	if (err->service || err->code == RX_ECANCEL)
+		return false;
+	rx_wrap(err, "%s", client_display(c, CLIENT_CAS));
+	rx_hint(err,
+		"try: --no-cache-lookup runs the action again, --download none takes no files");
+	err->service = true;
+	return false;
+}
+
 struct filter {
 	const struct exec_options *o;
 	size_t prefix; /* of the paths, before the part the user wrote */
@@ -187,7 +200,7 @@ static bool fetch_files(struct client *c, const struct exec_options *o, struct a
 		RX_CLEANUP(xfreep) char *path = path_join(o->cwd ? o->cwd : "", r->outputs[i].path);
 
 		ok = add_output(m, &r->outputs[i], path, trees[i], source, missing, a, err) ||
-		     rx_wrap(err, "output '%s'", r->outputs[i].path);
+		     refuse_output(c, r->outputs[i].path, err);
 	}
 	ok = ok && (missing->n || materialise_run(m, source, missing, &stats, err));
 	materialise_free(m);

@@ -145,13 +145,6 @@ void wire_write_response_pack(int64_t committed, struct rx_buf *out)
 	wire_query_response_pack(committed, false, out);
 }
 
-bool wire_write_response_unpack(struct rx_view bytes, int64_t *committed, struct rx_err *err)
-{
-	bool complete;
-
-	return wire_query_response_unpack(bytes, committed, &complete, err);
-}
-
 void wire_query_response_pack(int64_t committed, bool complete, struct rx_buf *out)
 {
 	size_t n = wire_number_size((uint64_t)committed) + wire_number_size(complete);
@@ -164,11 +157,12 @@ void wire_query_response_pack(int64_t committed, bool complete, struct rx_buf *o
 	rx_buf_grew(out, n);
 }
 
-bool wire_query_response_unpack(struct rx_view bytes, int64_t *committed, bool *complete,
-				struct rx_err *err)
+/* Both messages have the same first field. */
+static bool unpack_committed(const char *message, struct rx_view bytes, int64_t *committed,
+			     bool *complete, struct rx_err *err)
 {
 	unsigned marks = 0;
-	struct wire_reader r = wire_reader(bytes, "QueryWriteStatusResponse", &marks, err);
+	struct wire_reader r = wire_reader(bytes, message, &marks, err);
 	int64_t size = 0;
 	bool done = false;
 	enum wire_step step;
@@ -184,6 +178,19 @@ bool wire_query_response_unpack(struct rx_view bytes, int64_t *committed, bool *
 	*committed = size;
 	*complete = done;
 	return true;
+}
+
+bool wire_write_response_unpack(struct rx_view bytes, int64_t *committed, struct rx_err *err)
+{
+	bool complete;
+
+	return unpack_committed("WriteResponse", bytes, committed, &complete, err);
+}
+
+bool wire_query_response_unpack(struct rx_view bytes, int64_t *committed, bool *complete,
+				struct rx_err *err)
+{
+	return unpack_committed("QueryWriteStatusResponse", bytes, committed, complete, err);
 }
 
 void wire_health_pack(bool serving, struct rx_buf *out)

@@ -23,27 +23,50 @@ const char *lying_name(size_t i, const char **text_out)
 
 bool lying_tell(struct lying *s, const char *lie, int times, int64_t n)
 {
+	struct lying_state state = { .times = times, .n = n };
+	size_t len = strcspn(lie, "@");
+
+	if (lie[len])
+		(void)snprintf(state.method, sizeof(state.method), "%s", lie + len + 1);
 	for (size_t i = 0; i < LIE_COUNT; i++) {
-		if (strcmp(lies[i].name, lie) != 0)
+		if (strncmp(lies[i].name, lie, len) != 0 || lies[i].name[len])
 			continue;
 		pthread_mutex_lock(&s->lock);
-		s->lies[i] = (struct lying_state){ times, n };
+		s->lies[i] = state;
 		pthread_mutex_unlock(&s->lock);
 		return true;
 	}
 	return false;
 }
 
-bool lying_lies(struct lying *s, enum lie lie)
+bool lying_lies_of(struct lying *s, enum lie lie, const char *method)
 {
+	struct lying_state *state = &s->lies[lie];
 	bool yes;
 
 	pthread_mutex_lock(&s->lock);
-	yes = s->lies[lie].times != 0;
-	if (s->lies[lie].times > 0)
-		s->lies[lie].times--;
+	yes = state->times != 0 &&
+	      (!method || !*state->method || strcmp(state->method, method) == 0);
+	if (yes && state->times > 0)
+		state->times--;
 	pthread_mutex_unlock(&s->lock);
 	return yes;
+}
+
+bool lying_lies(struct lying *s, enum lie lie)
+{
+	return lying_lies_of(s, lie, NULL);
+}
+
+void lying_on_hang(struct lying *s, void (*told)(const char *lie))
+{
+	s->hung = told;
+}
+
+void lying_hang(struct lying *s, enum lie lie)
+{
+	if (s->hung)
+		s->hung(lies[lie].name);
 }
 
 int64_t lying_n(struct lying *s, enum lie lie)
@@ -98,15 +121,29 @@ bool lying_begin(struct listen_call *c, struct rx_view msg)
 	remember_header(s, c, WIRE_METADATA_HEADER);
 	pthread_mutex_unlock(&s->lock);
 
-	if (lying_lies(s, LIE_SLOW))
+	if (lying_lies_of(s, LIE_SLOW, name))
 		clock_sleep_ms(lying_n(s, LIE_SLOW));
-	if (lying_lies(s, LIE_HANG))
+	if (lying_lies_of(s, LIE_HANG, name)) {
+		lying_hang(s, LIE_HANG);
 		return true;
-	if (lying_lies(s, LIE_UNAUTHENTICATED)) {
+	}
+	if (lying_lies_of(s, LIE_STEERING, name)) {
+		lying_fail(c, RPC_PERMISSION_DENIED, "no\x1b[2Jremex: done\r\n all well");
+		return true;
+	}
+	if (lying_lies_of(s, LIE_HUGE, name)) {
+		garbage.max = (size_t)lying_n(s, LIE_HUGE) + 1;
+		(void)rx_buf_reserve(&garbage, (size_t)lying_n(s, LIE_HUGE));
+		memset(garbage.p, 0, (size_t)lying_n(s, LIE_HUGE));
+		rx_buf_grew(&garbage, (size_t)lying_n(s, LIE_HUGE));
+		lying_reply(c, &garbage);
+		return true;
+	}
+	if (lying_lies_of(s, LIE_UNAUTHENTICATED, name)) {
 		lying_fail(c, RPC_UNAUTHENTICATED, "who are you");
 		return true;
 	}
-	if (lying_lies(s, LIE_UNAVAILABLE)) {
+	if (lying_lies_of(s, LIE_UNAVAILABLE, name)) {
 		int64_t ms = lying_n(s, LIE_UNAVAILABLE);
 
 		wire_status_pack(&(struct wire_status){ .code = RPC_UNAVAILABLE,
@@ -118,7 +155,7 @@ bool lying_begin(struct listen_call *c, struct rx_view msg)
 		rx_buf_release(&details);
 		return true;
 	}
-	if (lying_lies(s, LIE_BAD_PROTOBUF)) {
+	if (lying_lies_of(s, LIE_BAD_PROTOBUF, name)) {
 		rx_buf_add(&garbage, "\xff\xff\xff\xff\xff\xff", 6);
 		lying_reply(c, &garbage);
 		return true;

@@ -66,6 +66,10 @@
 	X(DISK_FULL, "disk-full", "uploads are RESOURCE_EXHAUSTED: disk full")                     \
 	X(ENTRY_INVALID, "entry-invalid", "batch entries are INVALID_ARGUMENT")                    \
 	X(ENTRY_UNAVAILABLE, "entry-unavailable", "batch entries are UNAVAILABLE")                 \
+	X(EXECUTE_HANG, "execute-hang", "Execute tells of an operation, and no more")              \
+	X(READ_HANG, "read-hang", "Read sends N bytes, and no more")                               \
+	X(STEERING, "steering", "calls are refused with a message that steers terminals")          \
+	X(HUGE, "huge", "calls are answered with N bytes of zeroes")                               \
 	X(HANG, "hang", "calls are never answered")                                                \
 	X(SLOW, "slow", "every call takes N ms more")                                              \
 	X(NOT_FOUND, "not-found-for-present", "reads of what is there say NOT_FOUND")
@@ -82,8 +86,11 @@ struct lying;
 struct lying *lying_new(struct loop *l, struct pool *pool, const char *where, struct rx_err *err);
 void lying_free(struct lying *s);
 const char *lying_url(const struct lying *s);
-/* Lies `times` times (-1: always) from now on; false when there is no lie of that name. */
+/* Lies `times` times (-1: always) from now on; false when there is no lie of that name. A lie about
+ * "calls" may end in @METHOD ("hang@Write"): it is told about this method alone. */
 bool lying_tell(struct lying *s, const char *lie, int times, int64_t n);
+/* told runs on the loop thread each time the server begins to hang. */
+void lying_on_hang(struct lying *s, void (*told)(const char *lie));
 const char *lying_name(size_t i, const char **text_out); /* NULL past the last */
 
 void lying_put(struct lying *s, const struct digest *d, struct rx_view bytes);

@@ -259,6 +259,11 @@ void lying_read(struct listen_call *c, struct rx_view msg)
 		send_blob(c, data, INT64_MAX);
 		return;
 	}
+	if (lying_lies(s, LIE_READ_HANG)) {
+		send_blob(c, data, lying_n(s, LIE_READ_HANG));
+		lying_hang(s, LIE_READ_HANG);
+		return;
+	}
 	if (lying_lies(s, LIE_BREAK_READ)) {
 		send_blob(c, data, lying_n(s, LIE_BREAK_READ));
 		lying_fail(c, RPC_UNAVAILABLE, "the connection broke");

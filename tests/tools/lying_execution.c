@@ -260,6 +260,10 @@ void lying_execute(struct listen_call *c, struct rx_view msg)
 		send_stage(c, name, STAGE_QUEUED);
 		send_stage(c, name, STAGE_EXECUTING);
 	}
+	if (lying_lies(s, LIE_EXECUTE_HANG)) {
+		lying_hang(s, LIE_EXECUTE_HANG);
+		return;
+	}
 	if (lying_lies(s, LIE_EXECUTE_BREAK))
 		lying_fail(c, RPC_UNAVAILABLE, "the connection broke");
 	else if (lying_lies(s, LIE_EXECUTE_END))

@@ -24,6 +24,7 @@ struct lying_partial {
 struct lying_state {
 	int times;
 	int64_t n;
+	char method[32]; /* "" = any */
 };
 struct lying {
 	struct listener *listener;
@@ -39,6 +40,7 @@ struct lying {
 	int64_t written;
 	unsigned operations;
 	struct digest last_action;
+	void (*hung)(const char *lie);
 };
 
 /* One call's own: what a stream has seen. */
@@ -52,6 +54,10 @@ struct lying_call {
 
 /* Uses up one of its times. */
 bool lying_lies(struct lying *s, enum lie lie);
+/* The same for a lie that may be about one method. */
+bool lying_lies_of(struct lying *s, enum lie lie, const char *method);
+/* From here on nothing is said. */
+void lying_hang(struct lying *s, enum lie lie);
 int64_t lying_n(struct lying *s, enum lie lie);
 /* Common to all calls: counts, remembers headers, tells the general lies. True: it was answered. */
 bool lying_begin(struct listen_call *c, struct rx_view msg);

@@ -1,5 +1,5 @@
 /* lying_server: the lying server as a program, for tests that start real commands. Prints its URL
- * when it listens; ends with its stdin or on a signal. */
+ * when it listens, and a line each time it begins to hang; ends with its stdin or on a signal. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -9,13 +9,19 @@ static int usage(void)
 {
 	const char *text, *name;
 
-	(void)fprintf(
-		stderr,
-		"usage: lying_server --listen unix:///PATH|HOST:PORT [--lie NAME[=TIMES[:N]]]...\n"
-		"TIMES -1 (the default) is always. Lies:\n");
+	(void)fprintf(stderr, "usage: lying_server --listen unix:///PATH|HOST:PORT [--lie "
+			      "NAME[@METHOD][=TIMES[:N]]]...\n"
+			      "TIMES -1 (the default) is always; lies about calls may be about one "
+			      "METHOD. Lies:\n");
 	for (size_t i = 0; (name = lying_name(i, &text)); i++)
 		(void)fprintf(stderr, "  %-28s %s\n", name, text);
 	return 2;
+}
+
+static void told(const char *lie)
+{
+	(void)printf("%s\n", lie);
+	(void)fflush(stdout);
 }
 
 static bool tell(struct lying *s, const char *spec)
@@ -60,6 +66,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[i], "--lie") == 0 && !tell(s, argv[i + 1]))
 			return usage();
 	}
+	lying_on_hang(s, told);
 	(void)printf("%s\n", lying_url(s));
 	(void)fflush(stdout);
 	while (read(0, &byte, 1) > 0)

@@ -94,9 +94,9 @@ static bool split_escaped(const char *option, const char *text, struct arena *a,
 	return true;
 }
 
-/* A path below the root as the protocol wants it: clean, "" for the root itself. */
-static bool clean_path(const char *option, const char *path, struct arena *a, const char **out,
-		       struct rx_err *err)
+/* A path below the base as the protocol wants it: clean, "" for the base itself. */
+static bool clean_path(const char *option, const char *path, const char *base, struct arena *a,
+		       const char **out, struct rx_err *err)
 {
 	RX_CLEANUP(xfreep) char *clean = NULL;
 
@@ -106,8 +106,8 @@ static bool clean_path(const char *option, const char *path, struct arena *a, co
 		return rx_fail(err, RX_EUSAGE, "%s: the path is empty", option);
 	clean = path_normalize(path);
 	if (!clean)
-		return rx_fail(err, RX_EUSAGE, "%s '%s': the path leads out of the root", option,
-			       path);
+		return rx_fail(err, RX_EUSAGE, "%s '%s': the path leads out of the %s", option,
+			       path, base);
 	*out = arena_str(a, clean);
 	return true;
 }
@@ -129,7 +129,7 @@ static bool add_input(const char *option, const char *path, const char *root, st
 {
 	const char *clean = NULL;
 
-	if (!clean_path(option, below_root(path, root), a, &clean, err)) {
+	if (!clean_path(option, below_root(path, root), "root", a, &clean, err)) {
 		rx_hint(err, "inputs are below the root (%s); --input-map brings in others", root);
 		return false;
 	}
@@ -145,7 +145,7 @@ static bool add_mapped(const char *text, struct arena *a, struct walk_input *out
 	char here[PATH_MAX];
 
 	if (!split_escaped("--input-map", text, a, &local, &remote, err) ||
-	    !clean_path("--input-map", remote, a, &out->remote, err))
+	    !clean_path("--input-map", remote, "root", a, &out->remote, err))
 		return false;
 	if (!*local)
 		return rx_fail(err, RX_EUSAGE, "--input-map '%s': the local path is empty", text);
@@ -165,7 +165,7 @@ static bool add_virtual(const char *text, struct arena *a, struct walk_input *ou
 	const char *remote = NULL, *content = NULL;
 
 	if (!split_escaped("--virtual", text, a, &remote, &content, err) ||
-	    !clean_path("--virtual", remote, a, &out->remote, err))
+	    !clean_path("--virtual", remote, "root", a, &out->remote, err))
 		return false;
 	if (!*out->remote)
 		return rx_fail(err, RX_EUSAGE, "--virtual '%s': the root is no file", text);
@@ -217,7 +217,7 @@ static bool add_output(const char *option, const char *path, bool is_optional, s
 	const char *clean = NULL;
 	size_t length = strlen(path);
 
-	if (!clean_path(option, path, a, &clean, err))
+	if (!clean_path(option, path, "working directory", a, &clean, err))
 		return false;
 	if (!*clean)
 		return rx_fail(err, RX_EUSAGE, "%s '%s': name a path below the working directory",
@@ -337,7 +337,7 @@ static bool choose_root(const struct exec_args *args, struct arena *a, struct ex
 		return rx_fail(err, RX_EUSAGE, "--root '%s' is not a directory", root);
 	o->root = arena_str(a, root);
 	o->cwd = "";
-	if (args->cwd && !clean_path("--cwd", args->cwd, a, &o->cwd, err))
+	if (args->cwd && !clean_path("--cwd", args->cwd, "root", a, &o->cwd, err))
 		return false;
 	o->out_dir = args->out_dir;
 	return true;

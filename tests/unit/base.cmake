@@ -1,5 +1,5 @@
 # base: no domain, so every behaviour is checked here once and nowhere else.
-foreach(name buf err arena map utf8 hash log clock file filetree pool json jsondoc jsonpull pattern yamldoc)
+foreach(name buf err arena map utf8 hash log clock file filetree pool scratch json jsondoc jsonpull pattern yamldoc)
 	remex_unit(${name} LINKS remex_base)
 endforeach()
 add_executable(echo_service ${CMAKE_CURRENT_SOURCE_DIR}/tools/echo_service.c)

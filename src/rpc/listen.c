@@ -34,6 +34,7 @@ struct door {
 	struct listener l;
 	struct listen_unix *unix_door;
 	grpc_server_credentials *plain; /* of unix connections */
+	void (*connected)(void *ctx);
 };
 
 static void arm(struct arm *a)
@@ -99,6 +100,8 @@ static void enter(void *ctx, int fd)
 {
 	struct door *d = ctx;
 
+	if (d->connected)
+		d->connected(d->l.ctx);
 	grpc_server_add_channel_from_fd(d->l.server, fd, d->plain);
 }
 
@@ -232,6 +235,7 @@ struct listener *listen_new(struct loop *loop, struct pool *pool, const struct l
 	l->loop = loop;
 	l->pool = pool;
 	l->ctx = ctx;
+	d->connected = o->connected;
 	l->max_calls = o->max_calls ? o->max_calls : LISTEN_MAX_CALLS;
 	l->down.fn = is_down;
 	pthread_mutex_init(&l->lock, NULL);
@@ -272,6 +276,14 @@ struct listener *listen_new(struct loop *loop, struct pool *pool, const struct l
 int listen_port(const struct listener *l)
 {
 	return l->port;
+}
+
+void listen_hide(struct listener *l, bool hidden)
+{
+	struct door *d = RX_CONTAINER(l, struct door, l);
+
+	if (d->unix_door)
+		listen_unix_hide(d->unix_door, hidden);
 }
 
 void listen_free(struct listener *l, int64_t grace_ms)

@@ -35,7 +35,9 @@ struct listen_options {
 	const char *tls_cert, *tls_key,
 		*tls_client_ca; /* PEM files; client_ca = certificates demanded */
 	int64_t max_receive;    /* largest message; 0 = LISTEN_MAX_RECEIVE */
-	unsigned max_calls;     /* live at once, 0 = LISTEN_MAX_CALLS; more are answered
+	/* Somebody of ours connected to the unix socket; gets the listener's ctx, may be NULL. */
+	void (*connected)(void *ctx);
+	unsigned max_calls; /* live at once, 0 = LISTEN_MAX_CALLS; more are answered
 				   RESOURCE_EXHAUSTED */
 };
 #define LISTEN_MAX_RECEIVE (4 << 20)
@@ -47,6 +49,9 @@ struct listener *listen_new(struct loop *l, struct pool *pool, const struct list
 			    const struct listen_method *methods, size_t n, void *ctx,
 			    struct rx_err *err);
 int listen_port(const struct listener *l); /* 0 for unix sockets */
+/* Takes the unix socket's name away, or gives it back; connections stay, and those that were made
+ * just before are still accepted. Does nothing for TCP. */
+void listen_hide(struct listener *l, bool hidden);
 /* No new calls; live ones get grace_ms, then are cancelled; returns when all closed. Neither from a
  * handler nor from the loop. The pool and the loop outlive it. NULL is fine. */
 void listen_free(struct listener *l, int64_t grace_ms);

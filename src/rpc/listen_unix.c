@@ -2,6 +2,7 @@
 #include "listen_unix.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,11 +15,13 @@
 #include "file.h"
 #include "log.h"
 
-#define BACKLOG        128
+/* As much as the system allows: gRPC takes the EAGAIN of a full queue for a connection. */
+#define BACKLOG        INT_MAX
 #define EXHAUSTED_WAIT 100 /* ms before the next accept when descriptors have run out */
 
 struct listen_unix {
-	char *path;
+	char *path, *hidden_path;
+	bool hidden;
 	int fd, stop;
 	dev_t dev;
 	ino_t ino;
@@ -125,6 +128,7 @@ struct listen_unix *listen_unix_open(const char *path, void (*enter)(void *ctx, 
 		goto fail;
 	}
 	u->path = xstrdup(path);
+	u->hidden_path = xasprintf("%s.hidden", path);
 	return u;
 fail:
 	file_close(&u->fd);
@@ -133,9 +137,26 @@ fail:
 	return NULL;
 }
 
-void listen_unix_close(struct listen_unix *u)
+/* Whether the socket's name still leads to ours. */
+static bool is_ours(const struct listen_unix *u, const char *path)
 {
 	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_dev == u->dev && st.st_ino == u->ino;
+}
+
+void listen_unix_hide(struct listen_unix *u, bool hidden)
+{
+	const char *from = hidden ? u->path : u->hidden_path;
+
+	if (u->hidden != hidden && is_ours(u, from) &&
+	    rename(from, hidden ? u->hidden_path : u->path) == 0)
+		u->hidden = hidden;
+}
+
+void listen_unix_close(struct listen_unix *u)
+{
+	const char *path;
 	uint64_t one = 1;
 
 	if (!u)
@@ -143,10 +164,12 @@ void listen_unix_close(struct listen_unix *u)
 	while (write(u->stop, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	pthread_join(u->thread, NULL);
-	if (lstat(u->path, &st) == 0 && st.st_dev == u->dev && st.st_ino == u->ino)
-		unlink(u->path);
+	path = u->hidden ? u->hidden_path : u->path;
+	if (is_ours(u, path))
+		unlink(path);
 	file_close(&u->fd);
 	file_close(&u->stop);
 	free(u->path);
+	free(u->hidden_path);
 	free(u);
 }

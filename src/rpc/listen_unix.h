@@ -12,5 +12,8 @@ struct listen_unix;
  * descriptor, which it owns, on the door's own thread. */
 struct listen_unix *listen_unix_open(const char *path, void (*enter)(void *ctx, int fd), void *ctx,
 				     struct rx_err *err);
+/* A hidden socket cannot be connected to any more; whoever has is still let in. Hiding it again or
+ * showing what is not hidden is fine. */
+void listen_unix_hide(struct listen_unix *u, bool hidden);
 /* Stops, waits for enter to return, removes the socket if it is still ours. NULL is fine. */
 void listen_unix_close(struct listen_unix *u);

@@ -1,5 +1,7 @@
 /* test_listen: the server side, with our own client on the other end. */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -485,4 +487,76 @@ Test(listen, descriptors_that_run_out_come_back)
 	channel_free(c);
 	free(target);
 	fixture_close(&f);
+}
+
+/* gRPC takes the EAGAIN of a full queue for a connection and fails with its first message. */
+Test(listen, a_crowd_waits_for_its_turn)
+{
+	enum { CROWD = 500 };
+	static int fd[CROWD];
+	struct fixture f;
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct rlimit old, few;
+	struct rx_buf most = { 0 };
+	struct rx_err err = { 0 };
+
+	if (!file_read(AT_FDCWD, "/proc/sys/net/core/somaxconn", 64, &most, &err) ||
+	    strtol(rx_buf_str(&most), NULL, 10) < CROWD)
+		cr_skip("this system allows no queue of %d", CROWD);
+	rx_buf_release(&most);
+	fixture_open(&f, NULL);
+	memcpy(at.sun_path, f.socket, strlen(f.socket) + 1);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (int i = 0; i < CROWD; i++) {
+		fd[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		cr_assert_geq(fd[i], 0);
+	}
+	few = old;
+	few.rlim_cur = (rlim_t)fd[CROWD - 1] + 1; /* nobody is let in meanwhile */
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < CROWD; i++)
+		cr_expect_eq(connect(fd[i], (struct sockaddr *)&at, sizeof(at)), 0, "%d: %s", i,
+			     strerror(errno));
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+	for (int i = 0; i < CROWD; i++)
+		close(fd[i]);
+	fixture_close(&f);
+}
+
+static atomic_int connections;
+static void count_connection(void *ctx)
+{
+	(void)ctx;
+	atomic_fetch_add(&connections, 1);
+}
+
+Test(listen, a_hidden_socket_keeps_who_is_in)
+{
+	struct fixture f;
+	struct stat st;
+
+	fixture_open(&f, &(struct listen_options){ .connected = count_connection });
+	char *target = xasprintf("unix:%s", f.socket);
+
+	echo_works(f.channel);
+	cr_expect_eq(atomic_load(&connections), 1);
+	listen_hide(f.listener, true);
+	listen_hide(f.listener, true);
+	cr_expect_neq(stat(f.socket, &st), 0);
+	echo_works(f.channel);
+	listen_hide(f.listener, false);
+	struct channel *c = fixture_channel(&f, &(struct channel_options){ .target = target });
+
+	echo_works(c);
+	cr_expect_eq(atomic_load(&connections), 2);
+	channel_free(c);
+	listen_hide(f.listener, true);
+	channel_free(f.channel);
+	listen_free(f.listener, 0);
+	f.channel = NULL;
+	f.listener = NULL;
+	cr_expect_eq(rmdir(f.dir), 0, "nothing is left of a hidden one");
+	cr_assert_eq(mkdir(f.dir, 0700), 0);
+	fixture_close(&f);
+	free(target);
 }

@@ -117,8 +117,7 @@ static bool parse(struct arena *a, struct rx_view name, struct resource *out, st
 	if (segment.p != name.p) {
 		struct rx_view instance = { name.p, (size_t)(segment.p - name.p) - 1 };
 
-		if (!instance.n)
-			return rx_fail(err, RX_EPARSE, "it starts with a slash");
+		/* "/blobs/...": older Go SDKs (remotetool, reclient) without an instance name. */
 		if (!check_instance(instance, err)) {
 			err->code = RX_EPARSE;
 			return false;

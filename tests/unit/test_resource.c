@@ -83,10 +83,23 @@ Test(resource, rule_153_reserved_segments_and_stray_slashes_are_refused)
 	rx_err_reset(&err);
 	for (size_t i = 0; i < RX_COUNT(good); i++)
 		cr_expect(resource_check_instance(good[i], &err), "'%s'", good[i]);
-	cr_expect_not(parses("/blobs/" HELLO "/5", &r));
+	cr_expect_not(parses("//blobs/" HELLO "/5", &r));
+	cr_expect_not(parses("/a/blobs/" HELLO "/5", &r));
 	cr_expect_not(parses("a//blobs/" HELLO "/5", &r));
 	cr_expect_not(parses("operations/blobs/" HELLO "/5", &r));
 	cr_expect_eq(err.code, RX_EPARSE);
+}
+
+/* The Go SDK of April 2023 writes the slash behind an empty name too. */
+Test(resource, rule_152_one_leading_slash_is_an_empty_instance)
+{
+	struct resource r;
+
+	cr_expect(parses("/blobs/" HELLO "/5", &r), "%s", rx_err_text(&err));
+	cr_expect_str_eq(r.instance, "");
+	cr_expect(parses("/uploads/" UUID "/blobs/" HELLO "/5", &r), "%s", rx_err_text(&err));
+	cr_expect_str_eq(r.instance, "");
+	cr_expect_str_eq(r.uuid, UUID);
 }
 
 Test(resource, rule_154_the_first_keyword_counts_and_metadata_may_hold_anything)

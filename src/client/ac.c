@@ -43,10 +43,13 @@ bool ac_get(struct client *c, const struct digest *action, const struct ac_get_o
 	return true;
 }
 
-static void set_stored(bool *out, bool stored)
+/* Who does not ask whether it was stored gets a note that it was not. */
+static void refused(bool *out, struct client *c, const char *why)
 {
 	if (out)
-		*out = stored;
+		*out = false;
+	else
+		rx_note("%s %s", client_display(c, CLIENT_AC), why);
 }
 
 bool ac_put(struct client *c, const struct digest *action, const struct result *r, bool *stored_out,
@@ -62,8 +65,7 @@ bool ac_put(struct client *c, const struct digest *action, const struct result *
 	if (!caps)
 		return false;
 	if (!caps->can_update_ac) { /* REAPI rule 43 */
-		rx_note("%s takes no action results from us", client_display(c, CLIENT_AC));
-		set_stored(stored_out, false);
+		refused(stored_out, c, "takes no action results from us");
 		return true;
 	}
 	m = (struct wire_update_result){ .instance = client_instance(c),
@@ -80,16 +82,15 @@ bool ac_put(struct client *c, const struct digest *action, const struct result *
 		&m, WIRE_LINKS_NEW | (caps->needs_old_outputs ? WIRE_LINKS_OLD : 0u), &req);
 	if (client_unary(c, CLIENT_AC, UPDATE, rx_view_of(&req), RPC_PERMISSION_DENIED, &a, &reply,
 			 &status, err)) {
-		set_stored(stored_out, status.code == RPC_OK);
 		if (status.code != RPC_OK) /* REAPI rule 108 */
-			rx_note("%s does not let us store action results",
-				client_display(c, CLIENT_AC));
+			refused(stored_out, c, "does not let us store action results");
+		else if (stored_out)
+			*stored_out = true;
 		return true;
 	}
 	if (err->code != RX_ERPC || err->grpc_status != RPC_UNIMPLEMENTED)
 		return false;
 	rx_err_reset(err);
-	rx_note("%s has no UpdateActionResult", client_display(c, CLIENT_AC));
-	set_stored(stored_out, false);
+	refused(stored_out, c, "has no UpdateActionResult");
 	return true;
 }

@@ -375,9 +375,12 @@ bool bytestream_read(struct client *c, const struct digest *d,
 				r.from_start = true;
 				break;
 			}
-			if (!attempt_again(&r.t, &status))
-				return attempt_fail(&r.t, &status, err);
-			break;
+			if (attempt_again(&r.t, &status))
+				break;
+			attempt_fail(&r.t, &status, err);
+			digest_short(d, text);
+			rx_hint(err, "blob %s", text);
+			return false;
 		}
 	}
 	seen.len = (uint8_t)hash_end(r.hash, seen.hash);

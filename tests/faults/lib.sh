@@ -1,0 +1,71 @@
+# Helpers of the cases in tests/faults; bash reads this before each (BASH_ENV).
+lib=${BASH_ENV%/*}
+. "$lib/../cli/lib.sh"
+mkdir -p ../tmp && export TMPDIR=${PWD%/*}/tmp
+url='' lying_in='' lying_pid=''
+
+# lying LIE...: a server that tells these lies (lying_server -h) listens at $url until the next one or the end
+lying() {
+	local lies=() lie
+	for lie in "$@"; do lies+=(--lie "$lie"); done
+	[ -z "$lying_pid" ] || { kill "$lying_pid" 2>/dev/null; wait "$lying_pid"; }
+	coproc LYING { exec "$LYING_SERVER" --listen 127.0.0.1:0 "${lies[@]}" 2>&1; }
+	lying_pid=$LYING_PID
+	exec {lying_in}<&"${LYING[0]}"
+	read -r -t 30 url <&"$lying_in" || { echo "the lying server does not start"; exit 1; }
+}
+# Waits until the lying server hangs as it was told to.
+until_hung() {
+	local lie
+	read -r -t 30 lie <&"$lying_in" || echo "the lying server does not hang"
+}
+
+# What must not change from run to run is kept, the rest gets a name.
+plain() {
+	sed -E "s#${url:-no url}#URL#g; s#${url##*/}#ADDRESS#g; s#$PWD#HERE#g
+		s#in [0-9.]+(ms|s|us|m[0-9]*s?)\\)#in TIME)#; s#action [0-9a-f]{4}…[0-9a-f]{4}/[0-9]+#action ACTION#
+		s#[0-9a-f]{64}/1[0-9]{2}\\b#ACTION#"
+}
+listing() {
+	find . "$TMPDIR" -path ./.git -prune -o ! -path "$TMPDIR" ! -path . -printf '%y %p %s %l\n' | LC_ALL=C sort
+}
+# fault COMMAND...: runs it, 60 s at most, and prints what came of it: "| " standard output, "! " standard error, the
+# exit code, and what it changed on disk.
+fault() {
+	local status
+	listing >../before
+	timeout 60 "$@" >../out 2>../err </dev/null
+	status=$?
+	echo "exit $status"
+	aftermath
+}
+aftermath() {
+	plain <../out | sed 's/^/| /'
+	plain <../err | sed 's/^/! /'
+	listing >../after
+	diff ../before ../after | grep '^[<>]' | sed -E "s/^< f .* [0-9]+ $/& (before)/" | plain
+}
+# stopped SIGNAL COMMAND...: as fault, but the command is sent SIGNAL once the lying server hangs
+stopped() {
+	local signal=$1 pid
+	shift
+	listing >../before
+	"$@" >../out 2>../err </dev/null &
+	pid=$!
+	until_hung
+	kill -s "$signal" $pid
+	(sleep 30; kill -9 $pid 2>/dev/null) &
+	wait $pid
+	echo "exit $?"
+	kill $!
+	aftermath
+}
+# An input small enough for a batch and one that must be streamed, the same each time.
+make_inputs() {
+	echo input >in.txt
+	seq 1000000 | head -c 5000000 >big
+}
+# Which of the small blobs of a batch is named is nobody's business.
+any_blob() {
+	sed -E 's#blob [0-9a-f]{4}…[0-9a-f]{4}/[0-9]{1,6} is .*#blob ANY#'
+}

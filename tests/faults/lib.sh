@@ -22,8 +22,11 @@ until_hung() {
 
 # What must not change from run to run is kept, the rest gets a name.
 plain() {
-	sed -E "s#${url:-no url}#URL#g; s#${url##*/}#ADDRESS#g; s#$PWD#HERE#g
-		s#in [0-9.]+(ms|s|us|m[0-9]*s?)\\)#in TIME)#; s#action [0-9a-f]{4}…[0-9a-f]{4}/[0-9]+#action ACTION#
+	local text
+	text=$(cat; echo .)
+	text=${text%.}
+	[ -z "$url" ] || text=${text//"$url"/URL}
+	printf %s "${text//"$PWD"/HERE}" | sed -E "s#in [0-9.]+(ms|s|us|m[0-9]*s?)\\)#in TIME)#; s#action [0-9a-f]{4}…[0-9a-f]{4}/[0-9]+#action ACTION#
 		s#[0-9a-f]{64}/1[0-9]{2}\\b#ACTION#"
 }
 listing() {
@@ -68,4 +71,31 @@ make_inputs() {
 # Which of the small blobs of a batch is named is nobody's business.
 any_blob() {
 	sed -E 's#blob [0-9a-f]{4}…[0-9a-f]{4}/[0-9]{1,6} is .*#blob ANY#'
+}
+# peer HOW...: something listens at $url that is no server (bad_peer.py)
+peer() {
+	local port
+	[ -z "$lying_pid" ] || { kill "$lying_pid" 2>/dev/null; wait "$lying_pid" 2>/dev/null; }
+	coproc LYING { exec python3 "$lib/../tools/bad_peer.py" "$@" 2>&1; }
+	lying_pid=$LYING_PID
+	exec {lying_in}<&"${LYING[0]}"
+	read -r -t 30 port <&"$lying_in" || { echo "the bad peer does not start"; exit 1; }
+	url=grpc://127.0.0.1:$port
+}
+# gRPC's own words differ between its versions; what is ours is kept.
+no_words() {
+	sed -E 's#(UNAVAILABLE|DEADLINE_EXCEEDED|UNKNOWN|INTERNAL): .* \(after#\1: … (after#'
+}
+# serving OPTION...: `remex serve` with a store of its own, at $url until the end; its log is ../serve.log
+serving_pid=''
+serving() {
+	remex serve --json --dir "${PWD%/*}/store" "$@" >../ready 2>../serve.log &
+	serving_pid=$!
+	wait_for test -s ../ready || cat ../serve.log
+	url=$(json .url <../ready)
+	trap 'kill "$serving_pid" 2>/dev/null; wait "$serving_pid" 2>/dev/null; no_report' EXIT
+}
+# Fails the case when a sanitizer spoke in the server.
+no_report() {
+	! grep -E 'ERROR: [A-Za-z]*Sanitizer|runtime error:' ../serve.log || exit 99
 }

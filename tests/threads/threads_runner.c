@@ -94,5 +94,6 @@ static int run(enum runner_sandbox kind)
 
 int main(void)
 {
-	return run(RUNNER_NAMESPACE) | run(RUNNER_NONE);
+	/* AUTO is the sandbox wherever one works. */
+	return run(RUNNER_AUTO) | run(RUNNER_NONE);
 }

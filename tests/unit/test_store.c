@@ -490,10 +490,11 @@ Test(store, cleans_only_its_own_tmp_at_the_start)
 	free(other);
 }
 
-Test(store, second_process_leaves_tmp_alone)
+Test(store, a_directory_has_one_store)
 {
-	struct store *second;
+	struct store_options o = { .dir = dir };
 	struct rx_err err = { 0 };
+	char *want = xasprintf("(process %d)", getpid());
 	struct digest d;
 	struct rx_buf b = blob(83, 5000, &d);
 	struct store_writer *w;
@@ -501,12 +502,17 @@ Test(store, second_process_leaves_tmp_alone)
 	store = open_store(0, 0);
 	w = store_writer_new(store, &d, &err);
 	cr_assert(store_writer_add(w, rx_view_of(&b), &err));
-	second = open_store(0, 0);
+	cr_assert_null(store_new(&o, &err));
+	cr_expect_eq(err.code, RX_EEXIST);
+	cr_expect(strstr(rx_err_text(&err), want), "%s", rx_err_text(&err));
+	rx_err_release(&err);
 	cr_expect(store_writer_end(w, &err), "%s", rx_err_text(&err));
 	store_writer_free(w);
-	cr_expect(store_has(second, &d));
-	store_free(second);
+	store_free(store);
+	store = open_store(0, 0);
+	cr_expect(store_has(store, &d));
 	rx_buf_release(&b);
+	free(want);
 }
 
 Test(store, full_disk_leaves_nothing_half_written)

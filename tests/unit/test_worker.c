@@ -6,6 +6,7 @@
 
 #include "memory_store.h"
 #include "rpc_status.h"
+#include "running.h"
 #include "wire_action.h"
 #include "wire_tree.h"
 #include "worker.h"
@@ -28,10 +29,8 @@ struct bench {
 
 static void bench_init(struct bench *b, enum runner_sandbox kind)
 {
-	*b = (struct bench){ 0 };
+	*b = (struct bench){ .runner = running_runner(kind) };
 	memory_store_init(&b->store);
-	b->runner = runner_new(kind, &b->err);
-	cr_assert(b->runner, "%s", rx_err_text(&b->err));
 	scratch_init(&b->scratch);
 	b->o = (struct worker_options){ .runner = b->runner,
 					.scratch_dir = b->scratch.path,

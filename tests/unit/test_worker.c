@@ -137,12 +137,7 @@ static void expect_refused(struct bench *b, int code, const char *why)
 	Test(worker, name##_as_user)                                                               \
 	{                                                                                          \
 		struct bench b;                                                                    \
-		if (geteuid() == 0) {                                                              \
-			cr_assert_eq(setgroups(0, NULL), 0);                                       \
-			cr_assert_eq(setresgid(64321, 64321, 64321), 0);                           \
-			cr_assert_eq(setresuid(64321, 64321, 64321), 0);                           \
-			(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);                                  \
-		}                                                                                  \
+		become_user();                                                                     \
 		bench_init(&b, RUNNER_NAMESPACE);                                                  \
 		name(&b);                                                                          \
 		bench_release(&b);                                                                 \

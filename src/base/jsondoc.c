@@ -94,7 +94,7 @@ static bool build_inside(struct builder *b, bool object, struct jsondoc *out, st
 	}
 	size_t n = b->items_n - first;
 	struct rx_view which;
-	if (object && duplicate(b->keys + first_key, n, &which))
+	if (object && n && duplicate(b->keys + first_key, n, &which))
 		return rx_fail(err, RX_EPARSE,
 			       "%s: the object that ends at byte %" PRId64
 			       " has the key '%.*s' twice",

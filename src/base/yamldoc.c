@@ -120,12 +120,12 @@ static bool build_inside(struct builder *b, unsigned depth, struct yamldoc *out,
 		RX_GROW(b->open, b->open_n, b->open_cap);
 		b->open[b->open_n++] = child;
 	}
-	const struct yamldoc *children = b->open + first;
 	size_t count = b->open_n - first;
-	b->open_n = first;
 	out->n = is_map ? count / 2 : count;
-	if (!out->n)
+	if (!count)
 		return true;
+	const struct yamldoc *children = b->open + first;
+	b->open_n = first;
 	out->items = ARENA_ARRAY(b->arena, struct yamldoc, out->n);
 	if (is_map)
 		out->keys = ARENA_ARRAY(b->arena, struct yamldoc, out->n);

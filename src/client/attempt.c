@@ -73,26 +73,45 @@ bool attempt_again(struct attempt *t, const struct rpc_status *status)
 	return attempt_sleep(wait_ms);
 }
 
+/* What TLS said and which option answers that; the URL follows. */
+static const struct {
+	const char *said, *advice;
+} tls_hints[] = {
+	{ "certificate verify failed",
+	  "--tls-ca with the authority that signed the certificate of" },
+	{ "is not in peer certificate",
+	  "--tls-server-name with a name that is in the certificate of" },
+	{ "does the key fit its certificate", "--tls-cert and --tls-key of one pair for" },
+	{ "does this port speak TLS", "grpc:// in place of grpcs:// for" },
+};
+
+static const char *tls_hint(const struct attempt *t, const struct rx_err *err)
+{
+	for (size_t i = 0; i < RX_COUNT(tls_hints); i++)
+		if (strstr(rx_err_text(err), tls_hints[i].said))
+			return tls_hints[i].advice;
+	if (!strstr(rx_err_text(err), "cannot connect: Socket closed"))
+		return NULL;
+	return t->client->role[t->role].endpoint.scheme == ENDPOINT_GRPCS
+		       ? "--tls-cert and --tls-key, which may be asked for by"
+		       : "grpcs:// in place of grpc:// for";
+}
+
 /* What to look at next when the service does not do as it should. */
 static void hint_at_service(const struct attempt *t, struct rx_err *err)
 {
 	const char *url = t->client->role[t->role].endpoint.display;
+	const char *advice = tls_hint(t, err);
 	bool first = strcmp(t->method, WIRE_CAPABILITIES) == 0;
 
-	if (strstr(rx_err_text(err), "certificate verify failed"))
-		rx_hint(err, "try: --tls-ca with the authority that signed the certificate of %s",
-			url);
-	else if (strstr(rx_err_text(err), "is not in peer certificate"))
-		rx_hint(err, "try: --tls-server-name with a name that the certificate of %s has",
-			url);
-	else if (first &&
-		 (err->grpc_status == RPC_INVALID_ARGUMENT || err->grpc_status == RPC_NOT_FOUND))
+	if (!advice && first &&
+	    (err->grpc_status == RPC_INVALID_ARGUMENT || err->grpc_status == RPC_NOT_FOUND))
 		/* BuildGrid, buildbox-casd and NativeLink serve the names they were given. */
-		rx_hint(err, "try: --instance with a name that %s serves", url);
-	else if (first)
+		advice = "--instance with a name that is served by";
+	if (!advice && first)
 		rx_hint(err, "try: another --remote; is a REAPI server listening at %s?", url);
 	else
-		rx_hint(err, "try: remex caps -r %s", url);
+		rx_hint(err, "try: %s %s", advice ? advice : "remex caps -r", url);
 }
 
 bool attempt_wrap(const struct attempt *t, struct rx_err *err)

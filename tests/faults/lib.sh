@@ -30,7 +30,8 @@ plain() {
 		s#[0-9a-f]{64}/1[0-9]{2}\\b#ACTION#"
 }
 listing() {
-	find . "$TMPDIR" -path ./.git -prune -o ! -path "$TMPDIR" ! -path . -printf '%y %p %s %l\n' | LC_ALL=C sort
+	find . "$TMPDIR" -path ./.git -prune -o ! -path "$TMPDIR" ! -path . \( -type f -printf '%y %p %s\n' -o \
+		-printf '%y %p %l\n' \) | LC_ALL=C sort
 }
 # fault COMMAND...: runs it, 60 s at most, and prints what came of it: "| " standard output, "! " standard error, the
 # exit code, and what it changed on disk.
@@ -46,7 +47,7 @@ aftermath() {
 	plain <../out | sed 's/^/| /'
 	plain <../err | sed 's/^/! /'
 	listing >../after
-	diff ../before ../after | grep '^[<>]' | sed -E "s/^< f .* [0-9]+ $/& (before)/" | plain
+	diff ../before ../after | grep '^[<>]' | plain
 }
 # stopped SIGNAL COMMAND...: as fault, but the command is sent SIGNAL once the lying server hangs
 stopped() {
@@ -84,7 +85,7 @@ peer() {
 }
 # gRPC's own words differ between its versions; what is ours is kept.
 no_words() {
-	sed -E 's#(UNAVAILABLE|DEADLINE_EXCEEDED|UNKNOWN|INTERNAL): .* \(after#\1: … (after#'
+	sed -E 's#(UNAVAILABLE|DEADLINE_EXCEEDED|UNKNOWN|INTERNAL): .* \(after#\1: … (after#; s#try: .*#try: …#'
 }
 # serving OPTION...: `remex serve` with a store of its own, at $url until the end; its log is ../serve.log
 serving_pid=''

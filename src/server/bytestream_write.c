@@ -7,7 +7,6 @@
 /* What a broken upload brought stays for a while, so that its client can go on from there (REAPI
  * rule 94); few, as each holds room in the store. */
 #define PARKED_MAX 32
-#define PARKED_NS  600000000000ll
 
 /* One upload under way, or broken and parked. It is in the server's list, newest first, so that
  * QueryWriteStatus and the next Write find it by its name. */
@@ -50,22 +49,25 @@ static void delist(struct server *s, struct upload *u)
 }
 
 /* Takes those out of the list that have been parked too long or are too many; all when the server
- * ends. */
-static void drop_parked(struct server *s, size_t keep)
+ * ends. Tells when the oldest one left is due, 0 = there is none. */
+static int64_t drop_parked(struct server *s, size_t keep)
 {
 	struct upload *drop = NULL;
-	int64_t now = clock_mono_ns();
+	int64_t now = clock_mono_ns(), oldest = 0;
+	int64_t keep_ns = s->o.upload_keep_ms * 1000000;
 	size_t n = 0;
 
 	pthread_mutex_lock(&s->lock);
 	for (struct upload **p = &s->uploads; *p;) {
 		struct upload *u = *p;
 
-		if (u->parked_ns && (++n > keep || now - u->parked_ns > PARKED_NS)) {
+		if (u->parked_ns && (++n > keep || now - u->parked_ns >= keep_ns)) {
 			*p = u->next;
 			u->next = drop;
 			drop = u;
 		} else {
+			if (u->parked_ns && (!oldest || u->parked_ns < oldest))
+				oldest = u->parked_ns;
 			p = &u->next;
 		}
 	}
@@ -76,11 +78,17 @@ static void drop_parked(struct server *s, size_t keep)
 		upload_free(drop);
 		drop = next;
 	}
+	return oldest ? oldest + keep_ns : 0;
 }
 
 void uploads_free(struct server *s)
 {
-	drop_parked(s, 0);
+	(void)drop_parked(s, 0);
+}
+
+int64_t uploads_tidy(struct server *s)
+{
+	return drop_parked(s, PARKED_MAX);
 }
 
 /* The call is over; what is whole so far may be gone on with. */
@@ -97,7 +105,7 @@ static void leave(struct server *s, struct upload *u)
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (keep)
-		drop_parked(s, PARKED_MAX);
+		(void)drop_parked(s, PARKED_MAX);
 	else
 		upload_free(u);
 }

@@ -2,12 +2,10 @@
 #include "server_parts.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 
-#include "clock.h"
-#include "file.h"
 #include "log.h"
+#include "scratch.h"
 #include "utf8.h"
 
 #define METHODS_MAX    32
@@ -21,7 +19,7 @@ struct method_table {
 struct whole {
 	struct server s;
 	struct method_table methods;
-	char *scratch;
+	struct scratch scratch;
 };
 
 bool server_started(struct listen_call *c)
@@ -39,8 +37,8 @@ void server_closed(struct listen_call *c)
 	struct server *s = listen_ctx(c);
 
 	pthread_mutex_lock(&s->lock);
-	s->quiet_since_ns = clock_mono_ns();
 	s->live--;
+	server_touched(s);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -190,45 +188,14 @@ bool server_check_writable(struct listen_call *c)
 	return false;
 }
 
+/* An action ended, or a client came: it is about to ask for something. */
 static void changed(void *ctx)
 {
 	struct server *s = ctx;
 
 	pthread_mutex_lock(&s->lock);
-	s->quiet_since_ns = clock_mono_ns();
+	server_touched(s);
 	pthread_mutex_unlock(&s->lock);
-}
-
-/* Looks whether the server has been idle for long enough. It runs on a thread of its own, as the
- * owner's on_idle may do anything but free the server. */
-static void *watch(void *arg)
-{
-	struct server *s = arg;
-
-	pthread_mutex_lock(&s->lock);
-	while (!s->stop && !s->told) {
-		bool busy = s->live || (s->operations && operations_running(s->operations));
-		int64_t rest = s->o.idle_ms * 1000000 - (clock_mono_ns() - s->quiet_since_ns);
-		struct timespec until;
-
-		if (!busy && rest <= 0) {
-			s->told = true;
-			break;
-		}
-		if (busy)
-			rest = s->o.idle_ms * 1000000;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		rest += until.tv_nsec;
-		until.tv_sec += rest / 1000000000;
-		until.tv_nsec = rest % 1000000000;
-		pthread_cond_timedwait(&s->wake, &s->lock, &until);
-	}
-	bool tell = s->told && !s->stop;
-
-	pthread_mutex_unlock(&s->lock);
-	if (tell)
-		s->o.on_idle(s->o.ctx);
-	return NULL;
 }
 
 static void add_methods(struct method_table *t, const struct listen_method *v, size_t n)
@@ -257,17 +224,14 @@ static bool start_operations(struct whole *w, struct rx_err *err)
 {
 	struct server *s = &w->s;
 
-	w->scratch = path_join(s->o.dir, "actions");
-	/* What a killed server left; another one that lives may be running actions there. */
-	if ((store_is_first(s->store) && !file_remove_tree(AT_FDCWD, w->scratch, err)) ||
-	    !file_mkdirs(AT_FDCWD, w->scratch, 0700, false, err))
+	if (!scratch_open(&w->scratch, s->o.dir, SERVER_SCRATCH, err))
 		return false;
 	s->operations = operations_new(
 		&(struct operations_options){
 			.store = s->store,
 			.runner = s->o.runner,
 			.pool = s->o.pool,
-			.scratch_dir = w->scratch,
+			.scratch_dir = w->scratch.path,
 			.max_actions = s->o.max_actions,
 			.orphan_ms = s->o.orphan_ms,
 			.changed = changed,
@@ -292,32 +256,24 @@ static bool start(struct whole *w, struct rx_err *err)
 	s->store = store_new(&store, err);
 	if (!s->store || (s->o.execution && !start_operations(w, err)))
 		return false;
-	if (s->o.idle_ms > 0) {
-		errno = pthread_create(&s->watcher, NULL, watch, s);
-		if (errno)
-			return rx_fail_errno(err, "starting a thread");
-		s->has_watcher = true;
-	}
 	if (!listen.max_receive)
 		listen.max_receive = SERVER_MAX_RECEIVE;
+	listen.connected = changed;
 	all_methods(&w->methods, s->o.execution);
 	s->listener = listen_new(s->o.loop, s->o.pool, &listen, w->methods.v, w->methods.n, s, err);
-	return s->listener != NULL;
+	return s->listener && server_watch_start(s, err);
 }
 
 struct server *server_new(const struct server_options *o, struct rx_err *err)
 {
 	struct whole *w = xcalloc(1, sizeof(*w));
 	struct server *s = &w->s;
-	pthread_condattr_t monotonic;
 
 	s->o = *o;
-	s->quiet_since_ns = clock_mono_ns();
+	if (!s->o.upload_keep_ms)
+		s->o.upload_keep_ms = SERVER_UPLOAD_KEEP_MS;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	server_watch_init(s);
 	if (!start(w, err)) {
 		server_free(s, 0);
 		return NULL;
@@ -333,23 +289,19 @@ int server_port(const struct server *s)
 void server_free(struct server *s, int64_t grace_ms)
 {
 	struct whole *w = RX_CONTAINER(s, struct whole, s);
+	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
 
 	if (!s)
 		return;
-	if (s->has_watcher) {
-		pthread_mutex_lock(&s->lock);
-		s->stop = true;
-		pthread_cond_signal(&s->wake);
-		pthread_mutex_unlock(&s->lock);
-		pthread_join(s->watcher, NULL);
-	}
+	server_watch_stop(s);
 	if (s->listener)
 		listen_free(s->listener, grace_ms);
 	operations_free(s->operations);
 	uploads_free(s);
 	store_free(s->store);
+	if (!scratch_close(&w->scratch, &err))
+		rx_debug("server: %s", rx_err_text(&err));
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->wake);
-	free(w->scratch);
 	free(w);
 }

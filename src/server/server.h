@@ -22,10 +22,15 @@ struct server_options {
 	void *ctx;
 	int64_t promise_ms; /* see store_options; 0 = the default */
 	int64_t orphan_ms;  /* actions nobody waits for are cancelled after this; 0 = 60 s */
+	/* A broken upload can be gone on with for so long; 0 = SERVER_UPLOAD_KEEP_MS. */
+	int64_t upload_keep_ms;
 };
+#define SERVER_UPLOAD_KEEP_MS 600000
+
 struct server;
-/* Options are copied; strings, runner, loop and pool must outlive the server. Actions run
- * below "actions" in the directory, which is emptied at the start when nobody else uses it. */
+/* Options are copied; strings, runner, loop and pool must outlive the server. One server
+ * uses a directory at a time: another is refused (RX_EEXIST). Actions run in a scratch directory
+ * beside the store; what a killed server left there is removed after the start. */
 struct server *server_new(const struct server_options *o, struct rx_err *err);
 int server_port(const struct server *s);
 /* No new calls; those under way and their actions get grace_ms, then are cancelled. */

@@ -26,7 +26,9 @@ struct server {
 	pthread_cond_t wake;
 	size_t live; /* calls */
 	int64_t quiet_since_ns;
-	bool stop, told;
+	int64_t trimmed_ns;  /* the quiet_since_ns for which memory was given back */
+	volatile bool stop;  /* atomic */
+	bool told, sleeping; /* sleeping: the watcher waits to be woken when it is quiet */
 	pthread_t watcher;
 	bool has_watcher;
 	struct upload *uploads; /* under way and broken ones */
@@ -69,8 +71,18 @@ bool ac_lookup(struct store *s, const char *instance, const struct digest *actio
 bool ac_inline(struct store *s, const struct inline_wishes *wishes, struct arena *a,
 	       struct result *r, bool *changed, struct rx_err *err);
 
-/* bytestream_write.c. Drops what broken uploads left. */
+/* bytestream_write.c. Drops what broken uploads left, all of it or what is too old; tells when to
+ * look again, 0 = never. */
 void uploads_free(struct server *s);
+int64_t uploads_tidy(struct server *s);
+
+/* server_watch.c */
+#define SERVER_SCRATCH "actions-" /* beside the store; the actions' directories are below it */
+void server_watch_init(struct server *s);
+RX_MUST_USE bool server_watch_start(struct server *s, struct rx_err *err);
+void server_watch_stop(struct server *s);
+/* With the lock held: something came to an end, or is about to begin. */
+void server_touched(struct server *s);
 
 /* The methods of each service; n is set. */
 const struct listen_method *capabilities_methods(size_t *n);

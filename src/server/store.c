@@ -7,7 +7,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "utf8.h"
+
+#define LOCK_WAIT_MS 500
 
 void store_name(const struct digest *d, char out[STORE_NAME_MAX])
 {
@@ -99,24 +102,48 @@ static bool old_spaces(struct store *s, struct rx_err *err)
 	return ok;
 }
 
-/* Leftovers of a process that was killed. Another process that has the store open (a shared lock)
- * may be writing there: then they stay for the next start. */
-static bool clean_temp(struct store *s, struct rx_err *err)
+static bool in_use(struct store *s, struct rx_err *err)
 {
-	s->lock_fd = openat(s->root_fd, "store.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	char pid[32] = "";
+	ssize_t n = pread(s->lock_fd, pid, sizeof(pid) - 1, 0);
+
+	(void)n;
+	rx_fail(err, RX_EEXIST, "another server uses it (process %.*s)", (int)strcspn(pid, "\n"),
+		pid);
+	rx_hint(err, "try: another --dir, or end that one first");
+	return false;
+}
+
+/* Promises and the account are in the memory of the one who evicts: there can be only one. One that
+ * was killed right now needs a moment to be gone. */
+static bool take_lock(struct store *s, struct rx_err *err)
+{
+	int64_t until = clock_mono_ns() + (int64_t)LOCK_WAIT_MS * 1000000;
+	char pid[32];
+
+	s->lock_fd =
+		openat(s->root_fd, "store.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0)
 		return rx_fail_errno(err, "opening 'store.lock'");
-	s->first = flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0;
-	if (s->first && !file_remove_tree(s->root_fd, "tmp", err))
-		return false;
-	if (!ensure_dir(s->root_fd, "tmp", err))
+	while (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EINTR && errno != EWOULDBLOCK)
+			return rx_fail_errno(err, "locking 'store.lock'");
+		if (clock_mono_ns() >= until)
+			return in_use(s, err);
+		clock_sleep_ms(5);
+	}
+	(void)snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	return (ftruncate(s->lock_fd, 0) == 0 || rx_fail_errno(err, "emptying 'store.lock'")) &&
+	       file_write_fd(s->lock_fd, pid, strlen(pid), err);
+}
+
+/* Leftovers of a process that was killed. */
+static bool clean_temp(struct store *s, struct rx_err *err)
+{
+	if (!file_remove_tree(s->root_fd, "tmp", err) || !ensure_dir(s->root_fd, "tmp", err))
 		return false;
 	s->tmp_fd = openat(s->root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->tmp_fd < 0)
-		return rx_fail_errno(err, "opening 'tmp'");
-	if (flock(s->lock_fd, LOCK_SH) != 0)
-		return rx_fail_errno(err, "locking 'store.lock'");
-	return true;
+	return s->tmp_fd >= 0 || rx_fail_errno(err, "opening 'tmp'");
 }
 
 static bool open_areas(struct store *s, const char *ac_space, struct rx_err *err)
@@ -163,7 +190,7 @@ struct store *store_new(const struct store_options *o, struct rx_err *err)
 		s->root_fd = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		ok = s->root_fd >= 0 || rx_fail_errno(err, "opening it");
 	}
-	ok = ok && clean_temp(s, err) && open_areas(s, o->ac_space, err) &&
+	ok = ok && take_lock(s, err) && clean_temp(s, err) && open_areas(s, o->ac_space, err) &&
 	     store_keep_start(s, err);
 	if (!ok) {
 		rx_wrap(err, "store '%s'", o->dir);
@@ -197,11 +224,6 @@ void store_free(struct store *s)
 	pthread_cond_destroy(&s->done);
 	free(s->dir);
 	free(s);
-}
-
-bool store_is_first(const struct store *s)
-{
-	return s->first;
 }
 
 int store_temp(struct store *s, char name[32], struct rx_err *err)

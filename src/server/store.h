@@ -27,10 +27,9 @@ struct store_options {
 #define STORE_PROMISE_MS 600000
 /* Every file counts as whole blocks, as it does on disk. */
 #define STORE_BLOCK 4096
+/* RX_EEXIST when another process, or this one, has the directory open. */
 struct store *store_new(const struct store_options *o, struct rx_err *err);
 void store_free(struct store *s);
-/* Nobody else had the directory open when this store was opened. */
-bool store_is_first(const struct store *s);
 
 /* Whether it is there; if so it is kept from eviction for a while (REAPI rules 32, 58). */
 bool store_has(struct store *s, const struct digest *d);

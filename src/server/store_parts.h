@@ -37,7 +37,6 @@ void keyset_clear(struct keyset *k);
 struct store {
 	char *dir;
 	int root_fd, tmp_fd, lock_fd;
-	bool first; /* nobody else had it open */
 	int64_t max_option, promise_ns;
 	struct store_area *areas[STORE_AREAS]; /* fixed after store_new */
 	size_t n_areas;

@@ -27,6 +27,36 @@ static bool keep_resource(struct arena *a, struct wire_reader *r, struct rx_view
 	return true;
 }
 
+/* What ReadRequest and WriteRequest share: a limit is the one's third field, an end the other's. */
+struct request {
+	const char *resource;
+	int64_t offset, three;
+};
+
+/* `data` is NULL where the message has none. */
+static bool unpack(struct arena *a, struct wire_reader *r, struct rx_view *data,
+		   struct request *out)
+{
+	struct rx_view name = { 0 };
+	enum wire_step step;
+
+	while ((step = wire_next(r)) == WIRE_FIELD) {
+		if (r->key == WIRE_KEY(1, WIRE_BYTES)) {
+			if (!wire_text(r, "resource_name", &name))
+				return false;
+		} else if (r->key == WIRE_KEY(2, WIRE_VARINT)) {
+			out->offset = wire_int64(r);
+		} else if (r->key == WIRE_KEY(3, WIRE_VARINT)) {
+			out->three = wire_int64(r);
+		} else if (r->key == WIRE_KEY(10, WIRE_BYTES) && data) {
+			*data = r->bytes;
+		} else {
+			wire_unknown(r);
+		}
+	}
+	return step == WIRE_END && keep_resource(a, r, name, &out->resource);
+}
+
 void wire_read_request_pack(const struct wire_read_request *m, struct rx_buf *out)
 {
 	pack(out, m->resource, (uint64_t)m->offset, (uint64_t)m->limit);
@@ -37,29 +67,11 @@ bool wire_read_request_unpack(struct arena *a, struct rx_view bytes, struct wire
 {
 	unsigned marks = 0;
 	struct wire_reader r = wire_reader(bytes, "ReadRequest", &marks, err);
-	struct wire_read_request m = { 0 };
-	struct rx_view name = { 0 };
-	enum wire_step step;
+	struct request m = { 0 };
 
-	while ((step = wire_next(&r)) == WIRE_FIELD) {
-		switch (r.key) {
-		case WIRE_KEY(1, WIRE_BYTES):
-			if (!wire_text(&r, "resource_name", &name))
-				return false;
-			break;
-		case WIRE_KEY(2, WIRE_VARINT):
-			m.offset = wire_int64(&r);
-			break;
-		case WIRE_KEY(3, WIRE_VARINT):
-			m.limit = wire_int64(&r);
-			break;
-		default:
-			wire_unknown(&r);
-		}
-	}
-	if (step == WIRE_BAD || !keep_resource(a, &r, name, &m.resource))
+	if (!unpack(a, &r, NULL, &m))
 		return false;
-	*out = m;
+	*out = (struct wire_read_request){ m.resource, m.offset, m.three };
 	return true;
 }
 
@@ -111,32 +123,12 @@ bool wire_write_request_unpack(struct arena *a, struct rx_view bytes,
 {
 	unsigned marks = 0;
 	struct wire_reader r = wire_reader(bytes, "WriteRequest", &marks, err);
-	struct wire_write_request m = { .data = { "", 0 } };
-	struct rx_view name = { 0 };
-	enum wire_step step;
+	struct rx_view data = { "", 0 };
+	struct request m = { 0 };
 
-	while ((step = wire_next(&r)) == WIRE_FIELD) {
-		switch (r.key) {
-		case WIRE_KEY(1, WIRE_BYTES):
-			if (!wire_text(&r, "resource_name", &name))
-				return false;
-			break;
-		case WIRE_KEY(2, WIRE_VARINT):
-			m.offset = wire_int64(&r);
-			break;
-		case WIRE_KEY(3, WIRE_VARINT):
-			m.finish = wire_bool(&r);
-			break;
-		case WIRE_KEY(10, WIRE_BYTES):
-			m.data = r.bytes;
-			break;
-		default:
-			wire_unknown(&r);
-		}
-	}
-	if (step == WIRE_BAD || !keep_resource(a, &r, name, &m.resource))
+	if (!unpack(a, &r, &data, &m))
 		return false;
-	*out = m;
+	*out = (struct wire_write_request){ m.resource, m.offset, m.three != 0, data };
 	return true;
 }
 

@@ -281,71 +281,66 @@ static bool check_name(struct wire_reader *r, struct rx_view name)
 	return true;
 }
 
-static bool read_file(struct reading *c, struct wire_reader *r, struct file_node *out)
+/* What FileNode has beyond DirectoryNode. */
+static bool read_file_field(struct reading *c, struct wire_reader *in, struct file_node *out)
+{
+	switch (in->key) {
+	case WIRE_KEY(4, WIRE_VARINT):
+		out->is_executable = wire_bool(in);
+		return true;
+	case WIRE_KEY(6, WIRE_BYTES):
+		return read_properties(c, in, &out->props);
+	default:
+		wire_unknown(in);
+		return true;
+	}
+}
+
+/* A name with a digest: a DirectoryNode, or a FileNode, whose other fields go to `file`. */
+static bool read_node(struct reading *c, struct wire_reader *in, struct file_node *file,
+		      const char **name_out, struct digest *digest_out)
 {
 	struct wire_digest_parts digest = { 0 };
 	struct rx_view name = { 0 };
 	enum wire_step step;
-	struct wire_reader in;
 
-	if (!wire_enter(r, "FileNode", &in))
-		return false;
-	while ((step = wire_next(&in)) == WIRE_FIELD) {
-		switch (in.key) {
+	while ((step = wire_next(in)) == WIRE_FIELD) {
+		switch (in->key) {
 		case WIRE_KEY(1, WIRE_BYTES):
-			if (!wire_text(&in, "name", &name))
+			if (!wire_text(in, "name", &name))
 				return false;
 			break;
 		case WIRE_KEY(2, WIRE_BYTES):
-			wire_once(&in);
-			if (!wire_read_digest(&in, &digest))
-				return false;
-			break;
-		case WIRE_KEY(4, WIRE_VARINT):
-			out->is_executable = wire_bool(&in);
-			break;
-		case WIRE_KEY(6, WIRE_BYTES):
-			if (!read_properties(c, &in, &out->props))
+			wire_once(in);
+			if (!wire_read_digest(in, &digest))
 				return false;
 			break;
 		default:
-			wire_unknown(&in);
+			if (!file)
+				wire_unknown(in);
+			else if (!read_file_field(c, in, file))
+				return false;
 		}
 	}
-	if (step == WIRE_BAD || !check_name(&in, name))
+	if (step == WIRE_BAD || !check_name(in, name))
 		return false;
-	out->name = keep(c, name);
-	return wire_make_digest(&in, "digest", &digest, &c->function, &out->digest);
+	*name_out = keep(c, name);
+	return wire_make_digest(in, "digest", &digest, &c->function, digest_out);
+}
+
+static bool read_file(struct reading *c, struct wire_reader *r, struct file_node *out)
+{
+	struct wire_reader in;
+
+	return wire_enter(r, "FileNode", &in) && read_node(c, &in, out, &out->name, &out->digest);
 }
 
 static bool read_dir(struct reading *c, struct wire_reader *r, struct directory_node *out)
 {
-	struct wire_digest_parts digest = { 0 };
-	struct rx_view name = { 0 };
-	enum wire_step step;
 	struct wire_reader in;
 
-	if (!wire_enter(r, "DirectoryNode", &in))
-		return false;
-	while ((step = wire_next(&in)) == WIRE_FIELD) {
-		switch (in.key) {
-		case WIRE_KEY(1, WIRE_BYTES):
-			if (!wire_text(&in, "name", &name))
-				return false;
-			break;
-		case WIRE_KEY(2, WIRE_BYTES):
-			wire_once(&in);
-			if (!wire_read_digest(&in, &digest))
-				return false;
-			break;
-		default:
-			wire_unknown(&in);
-		}
-	}
-	if (step == WIRE_BAD || !check_name(&in, name))
-		return false;
-	out->name = keep(c, name);
-	return wire_make_digest(&in, "digest", &digest, &c->function, &out->digest);
+	return wire_enter(r, "DirectoryNode", &in) &&
+	       read_node(c, &in, NULL, &out->name, &out->digest);
 }
 
 static bool read_link(struct reading *c, struct wire_reader *r, struct symlink_node *out)

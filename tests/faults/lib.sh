@@ -90,6 +90,7 @@ no_words() {
 # serving OPTION...: `remex serve` with a store of its own, at $url until the end; its log is ../serve.log
 serving_pid=''
 serving() {
+	rm -f ../ready
 	remex serve --json --dir "${PWD%/*}/store" "$@" >../ready 2>../serve.log &
 	serving_pid=$!
 	wait_for test -s ../ready || cat ../serve.log

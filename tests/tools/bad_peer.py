@@ -21,6 +21,7 @@ def cut(peer, left, port):
         peer.sendall(data)
         left -= len(data)
     server.close()
+    peer.shutdown(socket.SHUT_RDWR)  # close alone waits for the other thread
 
 
 def serve(peer, how):

@@ -221,11 +221,25 @@ static int exit_code_of(const struct exec_outcome *x)
 	return x->exit_code < 0 || x->exit_code > 255 ? 255 : x->exit_code;
 }
 
+/* A link, a pipe or a device is written to, never replaced. */
+static bool write_there(const char *path, struct rx_view text, struct rx_err *err)
+{
+	RX_CLEANUP(file_close)
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return rx_fail_errno(err, "%s", path);
+	return file_write_fd(fd, text.p, text.n, err) || rx_wrap(err, "%s", path);
+}
+
 static bool write_result(struct cmd *c, const char *path, struct rx_err *err)
 {
 	mode_t mask = umask(0);
+	struct stat st;
 
 	umask(mask);
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return write_there(path, rx_view_of(&c->out), err) || rx_wrap(err, "--result");
 	return file_write(AT_FDCWD, path, rx_view_of(&c->out), 0666 & ~mask, err) ||
 	       rx_wrap(err, "--result");
 }

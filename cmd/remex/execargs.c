@@ -7,6 +7,7 @@
 
 #include "file.h"
 #include "log.h"
+#include "utf8.h"
 
 #define LIST_FILE_MAX (256u << 20)
 
@@ -364,6 +365,42 @@ static bool check_together(const struct exec_args *args, struct rx_err *err)
 	return true;
 }
 
+/* The protocol's strings are UTF-8. */
+static bool check_text(const char *option, const char *text, struct rx_err *err)
+{
+	return utf8_valid(text, strlen(text)) ||
+	       rx_fail(err, RX_EUSAGE, "%s '%s' is not UTF-8, and the protocol has nothing else",
+		       option, text);
+}
+
+static bool check_pairs(const char *option, const struct action_pair *v, size_t n,
+			struct rx_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!check_text(option, v[i].name, err))
+			return false;
+		if (!utf8_valid(v[i].value, strlen(v[i].value)))
+			return rx_fail(err, RX_EUSAGE,
+				       "%s: the value of '%s' is not UTF-8, and "
+				       "the protocol has nothing else",
+				       option, v[i].name);
+	}
+	return true;
+}
+
+static bool check_texts(const struct exec_options *o, struct rx_err *err)
+{
+	for (size_t i = 0; i < o->n_argv; i++)
+		if (!check_text("the command's argument", o->argv[i], err))
+			return false;
+	for (size_t i = 0; i < o->n_outputs; i++)
+		if (!check_text("--output", o->outputs[i], err))
+			return false;
+	return (!o->cwd || check_text("--cwd", o->cwd, err)) &&
+	       check_pairs("--env", o->env, o->n_env, err) &&
+	       check_pairs("--platform", o->platform, o->n_platform, err);
+}
+
 bool execargs_options(struct exec_args *args, const struct opt_list *command, struct arena *a,
 		      struct exec_options *out, struct rx_err *err)
 {
@@ -390,7 +427,7 @@ bool execargs_options(struct exec_args *args, const struct opt_list *command, st
 	    !pairs("--env", &args->env, true, a, &o.env, &o.n_env, err) ||
 	    !pairs("--platform", &args->platform, false, a, &o.platform, &o.n_platform, err) ||
 	    !parse_download(args, &o, err) ||
-	    !execargs_patterns(&args->excludes, &args->patterns, err))
+	    !execargs_patterns(&args->excludes, &args->patterns, err) || !check_texts(&o, err))
 		return false;
 	keep_last(&o.env, &o.n_env);
 	o.excludes = args->patterns.v;

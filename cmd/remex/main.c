@@ -1,4 +1,5 @@
 /* main: finds the command and runs it. */
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -48,11 +49,23 @@ static int run_line(struct cmd *c, int argc, char **argv)
 	return cmd_fail(c);
 }
 
+/* A closed standard stream must not come back as somebody else's descriptor: what is printed would
+ * go there. Reading and writing fail as before, only messages vanish. */
+static void hold_standard_streams(void)
+{
+	static const int modes[] = { O_WRONLY, O_RDONLY, O_WRONLY };
+
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+			_exit(EXIT_SERVICE);
+}
+
 int main(int argc, char **argv)
 {
 	struct cmd c;
 	int code;
 
+	hold_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
 	cmd_init(&c);
 	code = run_line(&c, argc, argv);

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,15 @@
 #define EMBEDDED_WAIT_MS 15000
 #define SOCKET_PATH_MAX  107 /* sun_path less its NUL */
 
+static char *absolute(const char *path)
+{
+	char here[PATH_MAX];
+
+	if (path[0] == '/')
+		return xstrdup(path);
+	return getcwd(here, sizeof(here)) ? path_join(here, path) : NULL;
+}
+
 bool embedded_dir(char **out, struct rx_err *err)
 {
 	const char *state = getenv("REMEX_STATE_DIR");
@@ -22,7 +32,7 @@ bool embedded_dir(char **out, struct rx_err *err)
 	char *dir;
 
 	if (state && *state)
-		dir = state[0] == '/' ? xstrdup(state) : realpath(state, NULL);
+		dir = absolute(state);
 	else if (cache && cache[0] == '/')
 		dir = xasprintf("%s/remex", cache);
 	else if (home && home[0] == '/')
@@ -103,6 +113,18 @@ const char *embedded_build_id(void)
 	return hex;
 }
 
+/* The server runs in "/": a relative REMEX_STATE_DIR is another one there. */
+static bool keep_state_dir(struct rx_err *err)
+{
+	const char *state = getenv("REMEX_STATE_DIR");
+	RX_CLEANUP(xfreep) char *dir = NULL;
+
+	if (!state || !*state || state[0] == '/')
+		return true;
+	return embedded_dir(&dir, err) &&
+	       (setenv("REMEX_STATE_DIR", dir, 1) == 0 || rx_fail_errno(err, "REMEX_STATE_DIR"));
+}
+
 bool embedded_ensure(const char *program, char **url_out, bool *started_out, struct rx_err *err)
 {
 	RX_CLEANUP(service_paths_release) struct service_paths paths = { 0 };
@@ -111,7 +133,7 @@ bool embedded_ensure(const char *program, char **url_out, bool *started_out, str
 				     .wait_ms = EMBEDDED_WAIT_MS,
 				     .build_id = embedded_build_id() };
 
-	if (!embedded_paths(&paths, err))
+	if (!embedded_paths(&paths, err) || !keep_state_dir(err))
 		return rx_wrap(err, "embedded server");
 	if (!service_ensure(&paths, &how, started_out, err))
 		return rx_wrap(err, "starting the embedded server");

@@ -382,15 +382,16 @@ static bool run_and_fetch(struct run *r, enum digest_function f, const struct ca
 		return false;
 	if (hit) {
 		r->out.how = EXEC_FINISHED;
-		if (!finish(r, stdout_fd, stderr_fd, &lost, err))
-			return false;
-		/* Gone meanwhile, or a result without what was declared: as good as a miss (rule
-		 * 103). */
-		if (!lost && r->out.how == EXEC_FINISHED)
-			return true;
+		/* A result without what was declared, or with outputs that are gone meanwhile, is
+		 * as good as a miss (rule 103). Nothing of it has been passed on by then. */
+		if (!exec_outputs_missing(r->o, r->a, &r->out.result)) {
+			if (!finish(r, stdout_fd, stderr_fd, &lost, err))
+				return false;
+			if (!lost)
+				return true;
+		}
 		r->out.cached = false;
 		r->out.result = (struct result){ 0 };
-		r->out.missing_output = NULL;
 	}
 	if (r->o->require_cached) {
 		r->out.how = EXEC_NOT_CACHED;

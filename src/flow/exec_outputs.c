@@ -8,6 +8,7 @@
 #include "bytestream.h"
 #include "cas.h"
 #include "file.h"
+#include "map.h"
 #include "materialise.h"
 #include "wire_tree.h"
 
@@ -157,6 +158,28 @@ static bool refuse_output(struct client *c, const char *path, struct rx_err *err
 	return false;
 }
 
+/* A server that names other paths must not overwrite files that nobody gave to the action. */
+static bool check_declared(struct client *c, const struct exec_options *o, struct arena *a,
+			   const struct result *r, struct rx_err *err)
+{
+	RX_CLEANUP(rx_map_release) struct rx_map declared = { 0 };
+
+	for (size_t i = 0; i < o->n_outputs; i++) {
+		const char *path = output_path(o->outputs[i], a);
+
+		rx_map_put(&declared, path, strlen(path), (void *)path);
+	}
+	for (size_t i = 0; i < r->n_outputs; i++) {
+		const char *path = r->outputs[i].path;
+
+		if (!rx_map_get(&declared, path, strlen(path))) {
+			rx_fail(err, RX_EPARSE, "the action does not declare it");
+			return refuse_output(c, path, err);
+		}
+	}
+	return true;
+}
+
 struct filter {
 	const struct exec_options *o;
 	size_t prefix; /* of the paths, before the part the user wrote */
@@ -188,6 +211,8 @@ static bool fetch_files(struct client *c, const struct exec_options *o, struct a
 	struct materialise *m;
 	bool ok;
 
+	if (!check_declared(c, o, a, r, err))
+		return false;
 	if (o->out_dir && !file_mkdirs(AT_FDCWD, dir, 0777, false, err))
 		return rx_wrap(err, "--out-dir");
 	if (!read_trees(source, a, r, trees, missing, err))

@@ -2,9 +2,11 @@
  * printing. */
 #include "transfer.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,10 +139,44 @@ static bool fill(struct client *c, const struct digest *d, enum transfer_kind ki
 	return ok;
 }
 
-static bool is_empty_dir(const char *path)
+static bool is_dots(const char *name)
 {
-	/* rmdir tells without a race; it is made again at once by the rename that follows. */
-	return rmdir(path) == 0;
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static bool is_empty_dir(const char *path, bool *empty, struct rx_err *err)
+{
+	DIR *d = opendir(path);
+	const struct dirent *e;
+
+	if (!d)
+		return rx_fail_errno(err, "'%s'", path);
+	while ((e = readdir(d)) && is_dots(e->d_name))
+		;
+	*empty = !e;
+	closedir(d);
+	return true;
+}
+
+/* Moves what is in `from` up into the directory `to`, onto nothing, and removes `from`. */
+static bool move_up(const char *from, const char *to, struct rx_err *err)
+{
+	DIR *d = opendir(from);
+	const struct dirent *e;
+	bool ok = true;
+
+	if (!d)
+		return rx_fail_errno(err, "'%s'", from);
+	while (ok && (e = readdir(d))) {
+		RX_CLEANUP(xfreep) char *old = path_join(from, e->d_name);
+		RX_CLEANUP(xfreep) char *new = path_join(to, e->d_name);
+
+		if (!is_dots(e->d_name) &&
+		    renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) != 0)
+			ok = rx_fail_errno(err, "'%s'", new);
+	}
+	closedir(d);
+	return ok && (rmdir(from) == 0 || rx_fail_errno(err, "'%s'", from));
 }
 
 static bool get_blob(struct client *c, const struct digest *d, const char *path, bool force,
@@ -164,7 +200,20 @@ static bool get_blob(struct client *c, const struct digest *d, const char *path,
 	return fill(c, d, TRANSFER_BLOB, dir, base, force, missing, stats, err);
 }
 
-/* A new directory is filled beside its place and renamed when it is whole. */
+/* A new directory takes its place by one rename; one that was there, and empty, stays itself. */
+static bool settle_directory(const char *temp, const char *path, bool exists, struct rx_err *err)
+{
+	mode_t mask;
+
+	if (exists)
+		return move_up(temp, path, err);
+	mask = umask(0);
+	umask(mask);
+	return (chmod(temp, 0777 & ~mask) == 0 && rename(temp, path) == 0) ||
+	       rx_fail_errno(err, "'%s'", path);
+}
+
+/* Filled beside its place, or within it when it is there, until it is whole. */
 static bool get_directory(struct client *c, const struct digest *d, enum transfer_kind kind,
 			  const char *path, bool force, struct digest_list *missing,
 			  struct materialise_stats *stats, struct rx_err *err)
@@ -172,27 +221,25 @@ static bool get_directory(struct client *c, const struct digest *d, enum transfe
 	RX_CLEANUP(xfreep) char *for_dir = xstrdup(path);
 	RX_CLEANUP(xfreep) char *temp = NULL;
 	struct rx_err ignored = { 0 };
+	bool ok, exists, empty = true;
 	struct stat st;
-	mode_t mask;
-	bool ok;
 
-	if (lstat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+	exists = lstat(path, &st) == 0;
+	if (exists && !S_ISDIR(st.st_mode))
 		return rx_fail(err, RX_EEXIST, "'%s' exists and is no directory", path);
-	if (stat(path, &st) == 0 && !is_empty_dir(path)) {
-		if (!force)
-			return rx_fail(
-				err, RX_EEXIST,
-				"'%s' exists and is not empty (--force overwrites files in it)",
-				path);
+	if (exists && !is_empty_dir(path, &empty, err))
+		return false;
+	if (!empty && !force)
+		return rx_fail(err, RX_EEXIST,
+			       "'%s' exists and is not empty (--force overwrites files in it)",
+			       path);
+	if (!empty)
 		return fill(c, d, kind, path, "", true, missing, stats, err);
-	}
-	if (!file_temp_dir(dirname(for_dir), ".remex-get-", &temp, err))
+	if (!file_temp_dir(exists ? path : dirname(for_dir), ".remex-get-", &temp, err))
 		return false;
 	ok = fill(c, d, kind, temp, "", false, missing, stats, err);
-	mask = umask(0);
-	umask(mask);
-	if (ok && !missing->n && (chmod(temp, 0777 & ~mask) != 0 || rename(temp, path) != 0))
-		ok = rx_fail_errno(err, "'%s'", path);
+	if (ok && !missing->n)
+		ok = settle_directory(temp, path, exists, err);
 	if (!ok || missing->n) {
 		if (!file_remove_tree(AT_FDCWD, temp, &ignored))
 			rx_hint(ok ? &ignored : err, "left behind: %s", temp);

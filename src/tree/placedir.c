@@ -173,6 +173,8 @@ static bool check_leaf(struct materialise *m, struct node *n, int dirfd, const s
 {
 	if (S_ISDIR(st->st_mode))
 		return in_the_way(m, n, "a directory", err);
+	if (!S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode))
+		return in_the_way(m, n, "a pipe, a socket or a device", err);
 	if (m->o.keep_identical && (n->kind == NODE_FILE ? identical_file(m, n, dirfd, st)
 							 : identical_link(n, dirfd, st))) {
 		n->known = true;

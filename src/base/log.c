@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "map.h"
@@ -18,6 +19,7 @@
 
 static atomic_int level = LOG_NORMAL;
 static atomic_int descriptor = 2;
+static _Atomic int64_t most; /* bytes in the file */
 static volatile bool cancelled;
 
 void log_set_level(enum log_level to)
@@ -28,6 +30,11 @@ void log_set_level(enum log_level to)
 enum log_level log_level(void)
 {
 	return (enum log_level)atomic_load_explicit(&level, memory_order_relaxed);
+}
+
+void log_set_max(int64_t bytes)
+{
+	atomic_store(&most, bytes);
 }
 
 void log_set_fd(int fd)
@@ -48,11 +55,18 @@ static RX_PRINTF(2, 0) void make_line(struct rx_buf *line, const char *fmt, va_l
 
 static void write_line(struct rx_view line)
 {
-	int saved = errno;
+	int saved = errno, fd = atomic_load(&descriptor);
+	int64_t max = atomic_load(&most);
+	struct stat st;
 	ssize_t done;
 
+	if (max && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > max) {
+		int ignored = ftruncate(fd, 0); /* then it goes on growing */
+
+		(void)ignored;
+	}
 	do
-		done = write(atomic_load(&descriptor), line.p, line.n);
+		done = write(fd, line.p, line.n);
 	while (done < 0 && errno == EINTR);
 	errno = saved;
 }

@@ -9,6 +9,9 @@ void log_set_level(enum log_level level);
 enum log_level log_level(void);
 /* Lines go to this descriptor from now on (the server's log file); 2 at the start. */
 void log_set_fd(int fd);
+/* From now on: a file that has grown past this is emptied before the next line; 0 = never. It must
+ * be open for appending. */
+void log_set_max(int64_t bytes);
 void rx_debug(const char *fmt, ...) RX_PRINTF(1, 2); /* shown from LOG_DEBUG (-v -v) */
 void rx_note(const char *fmt, ...)
 	RX_PRINTF(1, 2); /* "remex: note: ..." unless LOG_QUIET; each text once per process */

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,8 +15,9 @@
 #include "log.h"
 #include "server.h"
 
-#define SERVE_GRACE_MS 5000
-#define UNIX_PREFIX    "unix://"
+#define SERVE_GRACE_MS  5000
+#define SERVE_LOG_BYTES (8 << 20)
+#define UNIX_PREFIX     "unix://"
 
 struct serve {
 	const struct serve_options *o;
@@ -181,6 +183,17 @@ static bool run(struct serve *s, struct listen_options *l, bool execution, const
 	return ok;
 }
 
+/* Every connection, download and action takes some, and a shell's soft limit is for select(2). */
+static void allow_many_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
 bool serve_run(const struct serve_options *o, struct rx_err *err)
 {
 	struct serve s = { .o = o, .lock = -1 };
@@ -188,6 +201,9 @@ bool serve_run(const struct serve_options *o, struct rx_err *err)
 	const char *note;
 	bool execution, ok;
 
+	allow_many_files();
+	if (o->on_demand)
+		log_set_max(SERVE_LOG_BYTES); /* nobody looks after it */
 	ok = choose_place(&s, &l, &execution, &note, err);
 	if (ok && l.unix_path)
 		ok = service_claim(&s.paths, embedded_build_id(), &s.lock, err);

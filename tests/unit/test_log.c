@@ -2,6 +2,9 @@
 #include "log.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int end;
@@ -54,6 +57,35 @@ Test(log, a_long_line_is_cut_and_ended, .init = open_pipe)
 	const char *text = logged();
 	cr_assert_lt(strlen(text), 9000);
 	cr_assert_eq(text[strlen(text) - 1], '\n');
+}
+
+Test(log, a_file_starts_anew_when_it_is_full)
+{
+	char name[] = "/tmp/remex-test-XXXXXX";
+	int fd = mkstemp(name);
+	struct stat st;
+	off_t highest = 0;
+	unsigned dropped = 0;
+
+	cr_assert(fd >= 0 && unlink(name) == 0);
+	cr_assert_eq(fcntl(fd, F_SETFL, O_APPEND), 0);
+	log_set_fd(fd);
+	log_set_level(LOG_DEBUG);
+	log_set_max(10000);
+	for (unsigned i = 0; i < 1000; i++) {
+		off_t before = lseek(fd, 0, SEEK_END);
+
+		rx_debug("line %u of a server that runs for months", i);
+		cr_assert_eq(fstat(fd, &st), 0);
+		dropped += st.st_size < before;
+		highest = st.st_size > highest ? st.st_size : highest;
+	}
+	log_set_fd(2);
+	cr_expect_gt(highest, 9900);
+	cr_expect_lt(highest, 10100);
+	cr_expect_geq(dropped, 4);
+	cr_expect_gt(st.st_size, 0);
+	close(fd);
 }
 
 Test(log, cancel_stays_set)

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -245,8 +247,8 @@ static int start_command(struct launch *l, pid_t *pid)
 				   command);
 
 		if (n < 4096 && len > 0 && (size_t)len < sizeof(full)) {
-			/* Without PATH a program cannot look up its own name, as gcc does to find cc1:
-			 * it gets the place where it was found. */
+			/* Without PATH a program cannot look up its own name, as gcc does to find
+			 * cc1: it gets the place where it was found. */
 			l->argv[0] = has_path ? given : full;
 			e = start(pid, full, l);
 			if (!e)
@@ -265,20 +267,45 @@ static int start_command(struct launch *l, pid_t *pid)
 	return why_not(command, "", denied ? denied : ENOENT);
 }
 
+/* Takes what has ended; true when the command has. */
+static bool reap(pid_t command, int *status)
+{
+	int s;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &s, WNOHANG, NULL)) > 0 || (pid < 0 && errno == EINTR))
+		if (pid == command) {
+			*status = s;
+			return true;
+		}
+	return false;
+}
+
 /* As process 1 we also get what the command left behind; when it ends we end, and the kernel with
- * us everything else in the namespace. */
+ * us everything else in the namespace.
+ *
+ * So do we when nobody reads our reports any more. PR_SET_PDEATHSIG does not always tell:
+ * bubblewrap run by root has no right to send a signal to the user we have become. */
 static int await(pid_t command)
 {
+	struct signalfd_siginfo info;
+	struct pollfd p[2] = { { .events = POLLIN }, { .fd = LAUNCH_FD_REPORT } };
+	sigset_t child;
 	int status = 0;
 
-	for (;;) {
-		pid_t pid = wait4(-1, &status, 0, NULL);
-
-		if (pid == command)
-			return status;
-		if (pid < 0 && errno != EINTR)
-			return 0;
+	(void)sigemptyset(&child);
+	(void)sigaddset(&child, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &child, NULL);
+	p[0].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	while (!reap(command, &status)) {
+		if (poll(p, 2, p[0].fd < 0 ? 10 : -1) > 0 && p[1].revents) {
+			(void)kill(-command, SIGKILL); /* without a namespace */
+			_exit(1);
+		}
+		while (read(p[0].fd, &info, sizeof(info)) > 0)
+			;
 	}
+	return status;
 }
 
 int launch_run(void)

@@ -390,6 +390,66 @@ EACH(dies_with_its_owner)
 	expect_silence(t);
 }
 
+/* The child of a process that has this name; 0 when there is none. */
+static pid_t child_named(pid_t parent, const char *name)
+{
+	RX_CLEANUP(rx_buf_release) struct rx_buf b = { 0 };
+	struct rx_err err = { 0 };
+	char path[64];
+	char *rest;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	if (!file_read(AT_FDCWD, path, 65536, &b, &err)) {
+		rx_err_release(&err);
+		return 0;
+	}
+	for (const char *at = rx_buf_str(&b);; at = rest) {
+		RX_CLEANUP(rx_buf_release) struct rx_buf comm = { 0 };
+		long pid = strtol(at, &rest, 10);
+
+		if (rest == at)
+			return 0;
+		(void)snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+		if (file_read(AT_FDCWD, path, 64, &comm, &err) &&
+		    strncmp(rx_buf_str(&comm), name, strlen(name)) == 0)
+			return (pid_t)pid;
+		rx_err_reset(&err);
+	}
+}
+
+/* The keeper alone is killed. Without a namespace only the command itself can be found then. */
+EACH(dies_with_its_keeper)
+{
+	bool bare = runner_sandbox_kind(t->runner) == RUNNER_NONE;
+	const char *const shell[] = { "/bin/sh", "-c",
+				      bare ? "while :; do echo x >>beat; sleep 0.05; done"
+					   : DAEMON "sleep 60",
+				      NULL };
+	const struct action_pair env[] = { { "PATH", "/usr/bin:/bin" } };
+	struct background b = { .t = t };
+	pid_t spawner, keeper;
+	pthread_t thread;
+
+	b.job = (struct runner_job){
+		.argv = shell, .env = env, .n_env = 1, .root = t->root, .cwd = ""
+	};
+	b.job.stdout_fd = b.job.stderr_fd = running_file(t, "out");
+	cr_assert_eq(pthread_create(&thread, NULL, run_in_background, &b), 0);
+	for (int i = 0; i < 250 && beats(t) < 3; i++)
+		clock_sleep_ms(20);
+	spawner = child_named(getpid(), "remex-spawner");
+	cr_assert_gt(spawner, 0);
+	keeper = child_named(spawner, "remex-keeper");
+	cr_assert_gt(keeper, 0);
+	cr_assert_eq(kill(keeper, SIGKILL), 0);
+	(void)pthread_join(thread, NULL);
+	cr_expect_not(b.ok);
+	rx_err_release(&b.err);
+	clock_sleep_ms(200);
+	expect_silence(t);
+	(void)close(b.job.stdout_fd);
+}
+
 EACH(jobs_run_side_by_side)
 {
 	const char *const nap[] = { "/bin/sleep", "0.5", NULL };

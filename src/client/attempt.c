@@ -59,8 +59,9 @@ bool attempt_again(struct attempt *t, const struct rpc_status *status)
 
 	if (rx_cancelled())
 		return false;
-	if (status->code == RPC_UNAUTHENTICATED && !t->token_tried &&
-	    client_token_reread(t->client)) {
+	/* REAPI rule 147 */
+	if ((status->code == RPC_UNAUTHENTICATED || status->code == RPC_PERMISSION_DENIED) &&
+	    !t->token_tried && client_token_reread(t->client)) {
 		t->token_tried = true;
 		t->retry.failed++;
 		return true;

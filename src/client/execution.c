@@ -71,7 +71,8 @@ static enum end follow(struct run *x, struct call_reader *reader, struct attempt
 							     "the stream ended without an answer" };
 			return x->name ? END_BROKEN : END_REFUSED;
 		case CALL_FAILED:
-			if (status->code == RPC_NOT_FOUND || status->code == RPC_UNIMPLEMENTED)
+			if (status->code == RPC_NOT_FOUND || status->code == RPC_UNIMPLEMENTED ||
+			    status->code == RPC_FAILED_PRECONDITION)
 				return END_REFUSED;
 			return x->name ? END_BROKEN : END_REFUSED;
 		}
@@ -118,6 +119,8 @@ static enum end stream(struct run *x, bool waiting, struct rpc_status *status,
 		wire_name_pack(x->name, &req);
 	} else {
 		x->executes++;
+		free(x->name); /* of the run before, which is not to be waited for */
+		x->name = NULL;
 		wire_execute_pack(&(struct wire_execute){ .instance = client_instance(x->c),
 							  .skip_cache_lookup =
 								  x->r->skip_cache_lookup,
@@ -169,7 +172,15 @@ static enum turn after_refusal(struct run *x, bool waiting, const struct rpc_sta
 	struct wire_status details = { 0 };
 	RX_CLEANUP(rx_err_release) struct rx_err ignored = { 0 };
 
-	if (waiting) {
+	/* REAPI rule 117: also once it has begun. */
+	if (status->code == RPC_FAILED_PRECONDITION && status->details.n &&
+	    wire_status_unpack(x->a, status->details, &details, &ignored)) {
+		enum turn turn = upload_missing(x, &details, err);
+
+		if (turn != TURN_ANSWER)
+			return turn;
+	}
+	if (waiting && status->code != RPC_FAILED_PRECONDITION) {
 		/* REAPI rule 121: the operation is not known (any more), or waiting is not. */
 		if (status->code == RPC_UNIMPLEMENTED)
 			x->no_wait = true;
@@ -181,16 +192,9 @@ static enum turn after_refusal(struct run *x, bool waiting, const struct rpc_sta
 		attempt_fail(&x->wait, status, err);
 		return TURN_STOP;
 	}
-	if (status->code == RPC_FAILED_PRECONDITION && status->details.n &&
-	    wire_status_unpack(x->a, status->details, &details, &ignored)) {
-		enum turn turn = upload_missing(x, &details, err);
-
-		if (turn != TURN_ANSWER)
-			return turn;
-	}
-	if (attempt_again(&x->execute, status))
+	if (!waiting && attempt_again(&x->execute, status))
 		return TURN_EXECUTE;
-	attempt_fail(&x->execute, status, err);
+	attempt_fail(waiting ? &x->wait : &x->execute, status, err);
 	for (size_t i = 0; i < details.n_violations && i < 20; i++)
 		rx_hint(err, "%s %s%s%s", details.violations[i].type, details.violations[i].subject,
 			*details.violations[i].description ? ": " : "",

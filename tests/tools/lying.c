@@ -139,6 +139,10 @@ bool lying_begin(struct listen_call *c, struct rx_view msg)
 		lying_reply(c, &garbage);
 		return true;
 	}
+	if (lying_lies_of(s, LIE_PERMISSION_DENIED, name)) {
+		lying_fail(c, RPC_PERMISSION_DENIED, "not you");
+		return true;
+	}
 	if (lying_lies_of(s, LIE_UNAUTHENTICATED, name)) {
 		lying_fail(c, RPC_UNAUTHENTICATED, "who are you");
 		return true;

@@ -52,6 +52,7 @@
 	X(WAIT_NOT_FOUND, "wait-not-found", "WaitExecution knows no operation")                    \
 	X(WAIT_UNIMPLEMENTED, "wait-unimplemented", "WaitExecution is UNIMPLEMENTED")              \
 	X(MISSING_RPC, "missing-violations-rpc", "Execute fails: the action's blob is missing")    \
+	X(MISSING_LATE, "missing-violations-late", "the same after an operation")                  \
 	X(MISSING_RESPONSE_STATUS, "missing-violations-response", "the same in ExecuteResponse")   \
 	X(INVALID_RPC, "invalid-violations", "Execute fails with violations of type INVALID")      \
 	X(OPERATION_ERROR, "operation-error", "Operation.error is set")                            \
@@ -63,6 +64,7 @@
 	X(BAD_PROTOBUF, "bad-protobuf", "answers are not protobuf")                                \
 	X(UNAVAILABLE, "unavailable", "calls are UNAVAILABLE, with RetryInfo of N ms when N > 0")  \
 	X(UNAUTHENTICATED, "unauthenticated", "calls are UNAUTHENTICATED")                         \
+	X(PERMISSION_DENIED, "permission-denied", "calls are PERMISSION_DENIED")                   \
 	X(DISK_FULL, "disk-full", "uploads are RESOURCE_EXHAUSTED: disk full")                     \
 	X(ENTRY_INVALID, "entry-invalid", "batch entries are INVALID_ARGUMENT")                    \
 	X(ENTRY_UNAVAILABLE, "entry-unavailable", "batch entries are UNAVAILABLE")                 \

@@ -260,6 +260,12 @@ void lying_execute(struct listen_call *c, struct rx_view msg)
 		send_stage(c, name, STAGE_QUEUED);
 		send_stage(c, name, STAGE_EXECUTING);
 	}
+	if (lying_lies(s, LIE_MISSING_LATE)) {
+		struct wire_status st = missing_status(listen_arena(c), &m.action);
+
+		fail_with(c, &st);
+		return;
+	}
 	if (lying_lies(s, LIE_EXECUTE_HANG)) {
 		lying_hang(s, LIE_EXECUTE_HANG);
 		return;

@@ -198,6 +198,19 @@ Test(client, rule_147_unauthenticated_is_tried_once_with_a_fresh_token)
 	close(fd);
 }
 
+Test(client, rule_147_an_expired_token_may_be_a_denied_permission)
+{
+	char name[] = "/tmp/rx-token-XXXXXX";
+	int fd = mkstemp(name);
+
+	cr_assert_eq(write(fd, "s3cret\n", 7), 7);
+	f.settings.token_file = name;
+	lying_tell(f.server, "permission-denied", 1, 0);
+	call_once();
+	unlink(name);
+	close(fd);
+}
+
 Test(client, without_a_token_unauthenticated_is_final)
 {
 	struct rx_err err = { 0 };

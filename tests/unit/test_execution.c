@@ -33,7 +33,7 @@ struct seen {
 	size_t n_stages;
 	struct digest uploaded;
 	unsigned uploads;
-	bool keeps_missing;
+	bool keeps_missing, breaks_next;
 };
 
 static void on_stage(void *ctx, enum wire_stage stage, const char *name)
@@ -53,6 +53,8 @@ static bool upload_missing(void *ctx, const struct digest *missing, size_t n, st
 	cr_expect_eq(n, 1);
 	s->uploaded = missing[0];
 	s->uploads++;
+	if (s->breaks_next)
+		lying_tell(f.server, "execute-break-early", 1, 0);
 	if (!s->keeps_missing)
 		lying_put(f.server, &action, RX_VIEW("action"));
 	return true;
@@ -60,7 +62,7 @@ static bool upload_missing(void *ctx, const struct digest *missing, size_t n, st
 
 static bool run(struct seen *s, struct execution_outcome *out, struct rx_err *err)
 {
-	*s = (struct seen){ .keeps_missing = s->keeps_missing };
+	*s = (struct seen){ .keeps_missing = s->keeps_missing, .breaks_next = s->breaks_next };
 	return execution_run(fixture_client(&f),
 			     &(struct execution_request){ .action = action,
 							  .inline_stdout = true,
@@ -220,6 +222,30 @@ Test(execution, rule_118_missing_blobs_in_the_response_are_uploaded)
 	run_good(&s, &out);
 	cr_expect_eq(out.executes, 2);
 	cr_expect_eq(s.uploads, 1);
+}
+
+Test(execution, rule_117_missing_blobs_in_the_status_of_an_operation)
+{
+	struct execution_outcome out;
+	struct seen s = { 0 };
+
+	lying_tell(f.server, "missing-violations-late", 1, 0);
+	run_good(&s, &out);
+	cr_expect_eq(out.executes, 2);
+	cr_expect_eq(out.waits, 0);
+	cr_expect_eq(s.uploads, 1);
+}
+
+/* The operation of the run before is not the one to wait for. */
+Test(execution, rule_120_a_new_run_that_breaks_early_executes_again)
+{
+	struct execution_outcome out;
+	struct seen s = { .breaks_next = true };
+
+	lying_tell(f.server, "missing-violations-response", 1, 0);
+	run_good(&s, &out);
+	cr_expect_eq(out.executes, 3);
+	cr_expect_eq(out.waits, 0);
 }
 
 Test(execution, rule_118_missing_for_ever_ends)

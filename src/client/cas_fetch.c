@@ -185,6 +185,8 @@ static void hint_at_pending(const struct pending *p, struct rx_err *err)
 {
 	char text[DIGEST_TEXT_MAX];
 
+	if (err->code == RX_ECANCEL)
+		return;
 	digest_short(&p->digests[0], text);
 	rx_hint(err, "blob %s%s", text, p->n > 1 ? " and others" : "");
 }

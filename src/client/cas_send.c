@@ -26,6 +26,8 @@ static bool name_blob(const struct digest *d, const char *name, struct rx_err *e
 	char text[DIGEST_TEXT_MAX];
 
 	digest_short(d, text);
+	if (err->code == RX_ECANCEL)
+		return false;
 	if (name)
 		rx_hint(err, "blob %s is %s", text, name);
 	else

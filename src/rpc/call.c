@@ -135,6 +135,9 @@ void call_init(struct call *c, struct channel *ch, const char *method, const str
 		grpc_slice_unref(path);
 	}
 	loop_enter(c->loop, &c->live);
+	/* Between the caller's look at it and here, loop_cancel_all may have come and gone. */
+	if (c->live.call && rx_cancelled())
+		grpc_call_cancel(c->live.call, NULL);
 }
 
 void call_release(struct call *c)

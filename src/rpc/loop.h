@@ -15,8 +15,8 @@ struct loop *loop_new(void);
  * command may _exit instead. Readers, writers, channels, listeners and timers are freed before. */
 void loop_free(struct loop *l);
 bool loop_is_current(const struct loop *l);
-/* Cancels every live client call of the loop: for the signal thread. Calls started later are not
- * touched: who starts them looks at rx_cancelled. */
+/* Cancels every live client call of the loop: for the signal thread, after rx_cancel_set. Calls
+ * started later end CANCELLED at once. */
 void loop_cancel_all(struct loop *l);
 /* Runs fn once on the loop thread after delay_ms. The timer is the caller's until loop_timer_stop,
  * also after it fired. */

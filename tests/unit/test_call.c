@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "clock.h"
+#include "log.h"
 #include "rpc_fixture.h"
 
 #define T(name) ("/t.T/" name)
@@ -443,6 +444,31 @@ Test(call, cancel_all_ends_calls_of_every_kind)
 	call_read_free(r);
 	call_write_free(w);
 	cr_assert(fixture_wait(&f.closed, 12));
+	fixture_close(&f);
+	arena_release(&a);
+}
+
+/* A thread that looked before the signal came may start its call after everything was cancelled. */
+Test(call, what_starts_after_the_cancelling_ends_at_once)
+{
+	struct fixture f;
+	struct arena a = { 0 };
+	struct rx_err err = { 0 };
+	struct rx_view m;
+	int64_t start = clock_mono_ns();
+
+	fixture_open(&f, NULL);
+	rx_cancel_set();
+	loop_cancel_all(f.loop);
+	cr_assert_not(call_unary(f.channel, T("Never"), body("x"), NULL, &a, &m, NULL, &err));
+	cr_expect_eq(err.grpc_status, RPC_CANCELLED);
+	rx_err_reset(&err);
+	struct call_reader *r = call_read(f.channel, T("Never"), body("x"), NULL);
+	cr_expect_eq(call_read_next(r, &m, &a, NULL, &err), CALL_FAILED);
+	cr_expect_eq(err.grpc_status, RPC_CANCELLED);
+	rx_err_release(&err);
+	call_read_free(r);
+	cr_expect_lt(clock_mono_ns() - start, INT64_C(5000000000));
 	fixture_close(&f);
 	arena_release(&a);
 }

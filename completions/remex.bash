@@ -26,6 +26,7 @@ _remex()
 			;;
 		--color | --config) ((i++)) ;;
 		-*) ;;
+		help) ((${#command[@]})) && command+=("$word") ;; # a command follows it
 		*)
 			command+=("$word")
 			((${#command[@]} == 2)) && break

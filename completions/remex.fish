@@ -14,6 +14,8 @@ function __remex_command
             case --color --config
                 set skip 1
             case '-*'
+            case help # a command follows it
+                test (count $found) = 0; or set -a found $word
             case '*'
                 set -a found $word
                 test (count $found) = 2; and break
@@ -51,24 +53,53 @@ function __remex_words
 end
 
 function __remex_options
-    set -l words (commandline -opc)
-    set -l previous $words[-1]
     for line in (__remex_lines)
         set -l fields (string split \t -- $line)
         test "$fields[1]" = option; or continue
-        if test -n "$fields[4]"; and contains -- $previous $fields[2] $fields[3]
-            test -n "$fields[5]"; and string split '|' -- $fields[5]
-            return
-        end
         printf '%s\t%s\n' $fields[2] $fields[6]
         test -n "$fields[3]"; and printf '%s\t%s\n' $fields[3] $fields[6]
     end
 end
 
-function __remex_wants_option
-    set -l words (commandline -opc)
-    string match -q -- '-*' (commandline -ct); or string match -q -- '-*' $words[-1]
+function __remex_choices
+    set -l previous (commandline -opc)[-1]
+    for line in (__remex_lines)
+        set -l fields (string split \t -- $line)
+        if test -n "$fields[5]"; and contains -- $previous $fields[2] $fields[3]
+            string split '|' -- $fields[5]
+            return
+        end
+    end
 end
 
-complete -c remex -n __remex_wants_option -a '(__remex_options)'
-complete -c remex -n 'not __remex_wants_option' -a '(__remex_words)'
+# What stands at the cursor: choices, files, options or words.
+function __remex_at
+    set -l words (commandline -opc)
+    # behind "--" stands another program's command line
+    if contains -- -- $words
+        echo files
+        return
+    end
+    if string match -q -- '-*' $words[-1]
+        for line in (__remex_lines)
+            set -l fields (string split \t -- $line)
+            if test "$fields[1]" = option -a -n "$fields[4]"; and contains -- $words[-1] $fields[2] $fields[3]
+                test -n "$fields[5]"; and echo choices; or echo files
+                return
+            end
+        end
+    end
+    if string match -q -- '-*' (commandline -ct)
+        echo options
+    else if test -n "$(__remex_words)"
+        echo words
+    else
+        echo files
+    end
+end
+
+complete -c remex -f
+complete -c remex -n 'test (__remex_at) = files' -F
+complete -c remex -n 'test (__remex_at) = words' -a '(__remex_words)'
+complete -c remex -n 'test (__remex_at) = options' -a '(__remex_options)'
+complete -c remex -n 'test (__remex_at) = choices' -a '(__remex_choices)'

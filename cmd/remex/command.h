@@ -1,9 +1,9 @@
 /* command: the command table and what every command shares: its context, parsing, errors, output.
  *
  * How to add one: write cmd_NAME.c with `int cmd_NAME(struct cmd *c, int argc, char **argv)`,
- * declare it below, add its line to command_table in command.c and its file to CMakeLists.txt,
- *write man/remex-NAME.1 (tests/cli/check_man compares it with the option table) and a folder in
- * tests/cli/. A command reads
+ * declare it below, add its line to command_table in command.c, its file and its man page to
+ * CMakeLists.txt, write man/remex-NAME.1 (tests/cli/check_man compares it with the option table)
+ * and a folder in tests/cli/. A command reads
  *
  *	struct args a = { .jobs = 16 };
  *	const struct opt own[] = { OPT_..., OPT_END };

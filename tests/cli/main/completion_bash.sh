@@ -15,4 +15,6 @@ try remex exec --strategy ''
 try remex exec --strategy = l
 try remex --color always exec -- gc
 try remex completion f
+try remex help ver
+try remex help cas p
 try remex exec -i ''

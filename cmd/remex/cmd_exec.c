@@ -6,6 +6,7 @@
 #include "execargs.h"
 #include "file.h"
 #include "resultjson.h"
+#include "scratch.h"
 #include "signals.h"
 #include "utf8.h"
 
@@ -13,6 +14,7 @@ static const struct opt_choice strategies[] = { { "remote", EXEC_REMOTE },
 						{ "local", EXEC_LOCAL },
 						{ NULL, 0 } };
 
+#define SCRATCH          "remex-exec-"
 #define EXEC_OWN_OPTIONS 32
 static void own_options(struct exec_args *x, struct opt out[EXEC_OWN_OPTIONS])
 {
@@ -293,26 +295,29 @@ static int report_failure(struct cmd *c, const struct exec_args *args)
 	return cmd_fail(c);
 }
 
-static bool make_scratch(char **out, struct rx_err *err)
+/* Runs that were killed left theirs. */
+static bool make_scratch(struct scratch *out, struct rx_err *err)
 {
 	const char *parent = getenv("TMPDIR");
 
-	return file_temp_dir(parent && parent[0] == '/' ? parent : "/tmp", "remex-exec-", out, err);
+	parent = parent && parent[0] == '/' ? parent : "/tmp";
+	(void)scratch_sweep(parent, SCRATCH, NULL);
+	return scratch_open(out, parent, SCRATCH, err);
 }
 
-static void remove_scratch(struct cmd *c, const char *dir)
+static void remove_scratch(struct cmd *c, struct scratch *s)
 {
 	struct rx_err err = { 0 };
 
-	if (dir && !file_remove_tree(AT_FDCWD, dir, &err))
-		cmd_say(c, "left behind: %s: %s", dir, rx_err_text(&err));
+	if (!scratch_close(s, &err))
+		cmd_say(c, "left behind until the next run: %s", rx_err_text(&err));
 	rx_err_release(&err);
 }
 
 static int run(struct cmd *c, struct exec_args *args, struct exec_options *o)
 {
 	RX_CLEANUP(session_close) struct session s = { 0 };
-	RX_CLEANUP(xfreep) char *scratch = NULL;
+	struct scratch scratch = { .lock = -1 };
 	struct progress progress = { .enabled = isatty(STDERR_FILENO) && !c->quiet };
 	struct exec_events events = { .stage = show_stage, .ctx = &progress };
 	struct exec_outcome x = { 0 };
@@ -328,11 +333,11 @@ static int run(struct cmd *c, struct exec_args *args, struct exec_options *o)
 		return report_failure(c, args);
 	o->pool = s.pool;
 	o->runner = s.runner;
-	o->scratch_dir = scratch;
+	o->scratch_dir = scratch.path;
 	ok = exec_run(s.client, o, &events, c->json ? -1 : STDOUT_FILENO,
 		      c->json ? -1 : STDERR_FILENO, &c->arena, &x, &c->err);
 	hide_stage(&progress);
-	remove_scratch(c, scratch);
+	remove_scratch(c, &scratch);
 	if (!ok)
 		return report_failure(c, args);
 	if (c->verbose && has_result(&x))

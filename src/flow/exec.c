@@ -27,6 +27,7 @@ struct run {
 	struct action action;
 	struct exec_outcome out;
 	int64_t stage_start;
+	bool useless; /* what the cache has: the server must not answer with it either */
 };
 
 static void end_stage(struct run *r)
@@ -152,8 +153,10 @@ static bool look_up(struct run *r, bool *hit, struct rx_err *err)
 	if (!ac_get(r->client, &r->out.action_digest, &get, r->a, hit, &cached, err))
 		return rx_wrap(err, "cache lookup");
 	/* A failure in the cache is no answer to somebody who wants it built. */
-	if (*hit && cached.exit_code != 0)
+	if (*hit && cached.exit_code != 0) {
 		*hit = false;
+		r->useless = true;
+	}
 	if (*hit) {
 		r->out.result = cached;
 		r->out.cached = true;
@@ -397,7 +400,7 @@ static bool run_and_fetch(struct run *r, enum digest_function f, const struct ca
 		r->out.how = EXEC_NOT_CACHED;
 		return true;
 	}
-	if (!execute(r, f, caps, !lookup || hit, err))
+	if (!execute(r, f, caps, !lookup || hit || r->useless, err))
 		return false;
 	if (!finish(r, stdout_fd, stderr_fd, &lost, err))
 		return false;

@@ -86,23 +86,31 @@ static const struct {
 	{ "does this port speak TLS", "grpc:// in place of grpcs:// for" },
 };
 
-static const char *tls_hint(const struct attempt *t, const struct rx_err *err)
+/* Why the peer hung up, as far as one can guess; the URL follows. */
+static const char *peer_hint(const struct attempt *t, const struct rx_err *err)
 {
+	static const char foreign[] = "as the user whose server listens at";
+	enum endpoint_scheme scheme = t->client->role[t->role].endpoint.scheme;
+
 	for (size_t i = 0; i < RX_COUNT(tls_hints); i++)
 		if (strstr(rx_err_text(err), tls_hints[i].said))
 			return tls_hints[i].advice;
+	if (scheme == ENDPOINT_UNIX &&
+	    strstr(rx_err_text(err), "cannot connect: Permission denied"))
+		return foreign;
 	if (!strstr(rx_err_text(err), "cannot connect: Socket closed"))
 		return NULL;
-	return t->client->role[t->role].endpoint.scheme == ENDPOINT_GRPCS
-		       ? "--tls-cert and --tls-key, which may be asked for by"
-		       : "grpcs:// in place of grpc:// for";
+	if (scheme == ENDPOINT_UNIX)
+		return foreign;
+	return scheme == ENDPOINT_GRPCS ? "--tls-cert and --tls-key, which may be asked for by"
+					: "grpcs:// in place of grpc:// for";
 }
 
 /* What to look at next when the service does not do as it should. */
 static void hint_at_service(const struct attempt *t, struct rx_err *err)
 {
 	const char *url = t->client->role[t->role].endpoint.display;
-	const char *advice = tls_hint(t, err);
+	const char *advice = peer_hint(t, err);
 	bool first = strcmp(t->method, WIRE_CAPABILITIES) == 0;
 
 	if (!advice && first &&

@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What err.h makes of them for the analyzer. */
+#undef rx_fail
+#undef rx_fail_errno
+#undef rx_fail_rpc
+#undef rx_wrap
+
 static RX_PRINTF(1, 0) char *format(const char *fmt, va_list ap)
 {
 	struct rx_buf text = { 0 };

@@ -92,9 +92,9 @@ static bool build_inside(struct builder *b, bool object, struct jsondoc *out, st
 		RX_GROW(b->items, b->items_n, b->items_cap);
 		b->items[b->items_n++] = item;
 	}
-	size_t n = b->items_n - first;
+	size_t n = b->items_n - first, n_keys = b->keys_n - first_key;
 	struct rx_view which;
-	if (object && n && duplicate(b->keys + first_key, n, &which))
+	if (n_keys && duplicate(b->keys + first_key, n_keys, &which))
 		return rx_fail(err, RX_EPARSE,
 			       "%s: the object that ends at byte %" PRId64
 			       " has the key '%.*s' twice",
@@ -102,8 +102,8 @@ static bool build_inside(struct builder *b, bool object, struct jsondoc *out, st
 	*out = (struct jsondoc){ .type = object ? JSON_OBJECT : JSON_ARRAY, .n = n };
 	if (n)
 		out->items = arena_copy(b->arena, b->items + first, n * sizeof(*b->items));
-	if (n && object)
-		out->keys = arena_copy(b->arena, b->keys + first_key, n * sizeof(*b->keys));
+	if (n_keys)
+		out->keys = arena_copy(b->arena, b->keys + first_key, n_keys * sizeof(*b->keys));
 	b->items_n = first;
 	b->keys_n = first_key;
 	return true;

@@ -55,7 +55,7 @@ static _Thread_local struct pool *own_pool; /* of a worker */
 static void ring_push(struct pool *p, struct task t)
 {
 	if (p->n == p->cap) {
-		size_t cap = p->cap * 2;
+		size_t cap = RX_MAX(p->cap * 2, (size_t)QUEUE_MIN);
 		struct task *ring = xcalloc(cap, sizeof(*ring));
 		for (size_t i = 0; i < p->n; i++)
 			ring[i] = p->ring[(p->first + i) % p->cap];

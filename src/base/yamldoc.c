@@ -54,8 +54,9 @@ static bool next(struct builder *b, yaml_event_t *e, struct rx_err *err)
 			}
 		}
 	}
-	return fail_at(err, b, at, "%s%s%s", y->context ? y->context : "", y->context ? ", " : "",
-		       y->problem ? y->problem : "not YAML");
+	fail_at(err, b, at, "%s%s%s", y->context ? y->context : "", y->context ? ", " : "",
+		y->problem ? y->problem : "not YAML");
+	return false;
 }
 
 static bool plain_enough(const struct builder *b, const yaml_event_t *e, struct rx_err *err)

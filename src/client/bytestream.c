@@ -1,6 +1,8 @@
 /* bytestream: Write and Read with resumption; what arrives is hashed as it comes. */
 #include "bytestream.h"
 
+#include <inttypes.h>
+
 #include "attempt.h"
 #include "client_state.h"
 #include "file.h"
@@ -92,9 +94,9 @@ static bool upload_message(struct upload *u, int64_t offset, bool first, struct 
 	if (got != n) {
 		chunk_unref(k);
 		return rx_fail(err, RX_EIO,
-			       "the file changed while it was uploaded: it ends at %lld "
-			       "of %lld bytes",
-			       (long long)(offset + (int64_t)got), (long long)u->d->size);
+			       "the file changed while it was uploaded: it ends at %" PRId64
+			       " of %" PRId64 " bytes",
+			       offset + (int64_t)got, u->d->size);
 	}
 	wire_write_request_add_header(
 		&(struct wire_write_request){ .resource = first ? rx_buf_str(&u->name) : NULL,
@@ -379,7 +381,8 @@ bool bytestream_read(struct client *c, const struct digest *d,
 				break;
 			attempt_fail(&r.t, &status, err);
 			digest_short(d, text);
-			rx_hint(err, "blob %s", text);
+			if (err->code != RX_ECANCEL)
+				rx_hint(err, "blob %s", text);
 			return false;
 		}
 	}

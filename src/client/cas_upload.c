@@ -389,7 +389,6 @@ bool cas_upload_finish(struct cas_upload *u, struct rx_err *err)
 
 void cas_upload_free(struct cas_upload *u)
 {
-	RX_CLEANUP(rx_err_release) struct rx_err ignored = { 0 };
 	struct cas_slab *open;
 	bool gone;
 

@@ -116,7 +116,6 @@ static void start(struct keeper *k)
  * theirs become ours as they die, for the next round. */
 static void kill_children(struct keeper *k)
 {
-	RX_CLEANUP(xfreep) char *line = NULL;
 	const long self = getpid();
 	DIR *d;
 	struct dirent *e;

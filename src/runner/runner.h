@@ -41,7 +41,7 @@ struct runner_job {
 	const char *search_path; /* where a bare argv[0] is looked up when env has no PATH; NULL =
 				    "/usr/bin:/bin" */
 };
-#define RUNNER_OUTPUT_LIMIT (1ll << 30)
+#define RUNNER_OUTPUT_LIMIT (1LL << 30)
 
 enum runner_end {
 	RUNNER_EXITED,

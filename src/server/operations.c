@@ -108,7 +108,7 @@ static void forget(struct operations *ops, int64_t now)
 
 		if ((!op->next || (ops->n_finished <= OPERATION_KEEP_COUNT &&
 				   ops->finished_bytes <= OPERATION_KEEP_BYTES)) &&
-		    now - op->done_ns < OPERATION_KEEP_MS * 1000000ll)
+		    now - op->done_ns < OPERATION_KEEP_MS * 1000000LL)
 			return;
 		ops->finished = op->next;
 		if (!ops->finished)
@@ -241,7 +241,7 @@ static int64_t tidy(struct operations *ops, int64_t now)
 	}
 	forget(ops, now);
 	if (!next && ops->finished)
-		next = ops->finished->done_ns + OPERATION_KEEP_MS * 1000000ll;
+		next = ops->finished->done_ns + OPERATION_KEEP_MS * 1000000LL;
 	return next;
 }
 

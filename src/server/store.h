@@ -23,7 +23,7 @@ struct store_options {
 	const char *ac_space; /* name space of results: host fingerprint and sandbox mode */
 	int64_t promise_ms;   /* 0 = STORE_PROMISE_MS */
 };
-#define STORE_MAX_SIZE   (20ll << 30)
+#define STORE_MAX_SIZE   (20LL << 30)
 #define STORE_PROMISE_MS 600000
 /* Every file counts as whole blocks, as it does on disk. */
 #define STORE_BLOCK 4096

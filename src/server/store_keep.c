@@ -18,7 +18,7 @@
 #define LOW_MARK(max)  ((max) / 100 * 90)
 /* After an eviction that freed nothing the answer stays "full" for this long, or ten times as long
  * as the eviction took. */
-#define RETRY_NS 200000000ll
+#define RETRY_NS 200000000LL
 /* A waiter's room may be taken by another one. */
 #define RESERVE_TRIES 8
 

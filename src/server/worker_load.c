@@ -7,6 +7,7 @@
 #include "file.h"
 #include "limit.h"
 #include "map.h"
+#include "utf8.h"
 #include "wire_action.h"
 #include "wire_tree.h"
 
@@ -19,9 +20,11 @@ bool worker_refuse(struct worker_outcome *out, struct arena *a, int grpc_code, c
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	/* Paths of clients go into it; cut in the middle of a character it would not be text. */
+	utf8_add_safe(&text, line, strlen(line), sizeof(line));
 	out->how = WORKER_REFUSED;
 	out->grpc_code = grpc_code;
-	out->why = arena_str(a, line);
+	out->why = arena_str(a, rx_buf_str(&text));
 	return true;
 }
 

@@ -9,7 +9,9 @@
 #include "running.h"
 #include "wire_action.h"
 #include "wire_tree.h"
+#include "utf8.h"
 #include "worker.h"
+#include "worker_parts.h"
 
 TestSuite(worker, .timeout = 60);
 
@@ -585,6 +587,21 @@ Test(worker, rule_117_loading_lists_what_is_missing)
 }
 
 /* REAPI rule 17: run or refuse; this server refuses, saying what. */
+Test(worker, why_it_refuses_stays_text_when_it_is_cut)
+{
+	RX_CLEANUP(arena_release) struct arena a = { 0 };
+	char path[4096];
+
+	for (size_t i = 0; i + 2 < sizeof(path); i += 2)
+		memcpy(path + i, "\xc3\xa9", 3);
+	for (size_t shift = 0; shift < 2; shift++) {
+		struct worker_outcome out = { 0 };
+		(void)!worker_refuse(&out, &a, 9, "%s%s", shift ? "x" : "", path);
+		cr_assert(strlen(out.why) > 1000);
+		cr_expect(utf8_valid(out.why, strlen(out.why)), "shifted by %zu", shift);
+	}
+}
+
 Test(worker, rule_17_refuses_what_is_not_canonical)
 {
 	struct bench b;

@@ -189,13 +189,17 @@ static bool get_blob(struct client *c, const struct digest *d, const char *path,
 	const char *base = basename(for_base);
 	struct stat st;
 
-	if (!path_is_relative_clean(base))
+	if (!path_is_relative_clean(base) || path[strlen(path) - 1] == '/')
 		return rx_fail(err, RX_EUSAGE, "'%s' does not name a file", path);
 	if (lstat(path, &st) == 0) {
 		if (S_ISDIR(st.st_mode))
 			return rx_fail(err, RX_EEXIST, "'%s' is a directory", path);
 		if (!force)
 			return rx_fail(err, RX_EEXIST, "'%s' exists (--force overwrites it)", path);
+		/* /dev/stdout is a link, and must stay one. */
+		if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+			return rx_fail(err, RX_EEXIST, "'%s' is no file (cas cat writes anywhere)",
+				       path);
 	}
 	return fill(c, d, TRANSFER_BLOB, dir, base, force, missing, stats, err);
 }

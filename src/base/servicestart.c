@@ -173,10 +173,12 @@ static int open_log(const struct service_paths *p, int64_t *size_out, struct rx_
 	return fd;
 }
 
-/* Our environment without what ties a process to a make, and with the descriptor. */
+/* Our environment without what ties a process to a make and without the secrets meant for another
+ * server, and with the descriptor. */
 static char **make_environment(char *ready)
 {
-	static const char *const dropped[] = { "MAKEFLAGS=", "MFLAGS=", "REMEX_READY_FD=" };
+	static const char *const dropped[] = { "MAKEFLAGS=", "MFLAGS=", "REMEX_READY_FD=",
+					       "REMEX_HEADER=" };
 	size_t n = 0, kept = 0;
 
 	while (environ && environ[n])
@@ -283,7 +285,7 @@ static void show_log(const struct service_paths *p, int64_t from, struct rx_err 
 }
 
 /* A byte: it listens. The end of the pipe: it is gone. */
-static bool wait_ready(int fd, int64_t wait_ms, struct rx_err *err)
+static bool wait_ready(int fd, int64_t wait_ms, struct rx_buf *said, struct rx_err *err)
 {
 	int64_t until = deadline_in(wait_ms);
 
@@ -298,10 +300,13 @@ static bool wait_ready(int fd, int64_t wait_ms, struct rx_err *err)
 				       wait_ms);
 		if (poll(&p, 1, (int)RX_MIN(left, 100)) <= 0)
 			continue;
-		char byte;
-		ssize_t n = read(fd, &byte, 1);
-		if (n == 1)
+		char text[1 + SERVICE_NOTE_MAX];
+		ssize_t n = read(fd, text, sizeof(text));
+		if (n > 0) {
+			if (said)
+				utf8_add_safe(said, text + 1, (size_t)n - 1, SERVICE_NOTE_MAX);
 			return true;
+		}
 		if (n == 0)
 			return rx_fail(err, RX_EIO, "the service ended before it was ready");
 		if (errno != EINTR)
@@ -327,7 +332,7 @@ static bool start(const struct service_paths *p, const struct service_spawn *how
 	if (!spawn(how->argv, log, child_end, err))
 		return false;
 	file_close(&child_end); /* or its end would never be seen */
-	if (wait_ready(ready, how->wait_ms, err))
+	if (wait_ready(ready, how->wait_ms, how->said, err))
 		return true;
 	if (err->code != RX_ECANCEL)
 		show_log(p, log_size, err);

@@ -86,22 +86,29 @@ static const struct {
 	{ "does this port speak TLS", "grpc:// in place of grpcs:// for" },
 };
 
+/* The connection came about and ended at once; which words say so is a matter of who was faster. */
+static bool hung_up(const char *text)
+{
+	return strstr(text, "cannot connect: Socket closed") ||
+	       strstr(text, "cannot connect: Broken pipe") ||
+	       strstr(text, "cannot connect: Connection reset");
+}
+
 /* Why the peer hung up, as far as one can guess; the URL follows. */
 static const char *peer_hint(const struct attempt *t, const struct rx_err *err)
 {
 	static const char foreign[] = "as the user whose server listens at";
 	enum endpoint_scheme scheme = t->client->role[t->role].endpoint.scheme;
+	const char *text = rx_err_text(err);
 
 	for (size_t i = 0; i < RX_COUNT(tls_hints); i++)
-		if (strstr(rx_err_text(err), tls_hints[i].said))
+		if (strstr(text, tls_hints[i].said))
 			return tls_hints[i].advice;
-	if (scheme == ENDPOINT_UNIX &&
-	    strstr(rx_err_text(err), "cannot connect: Permission denied"))
-		return foreign;
-	if (!strstr(rx_err_text(err), "cannot connect: Socket closed"))
-		return NULL;
 	if (scheme == ENDPOINT_UNIX)
-		return foreign;
+		return hung_up(text) || strstr(text, "cannot connect: Permission denied") ? foreign
+											  : NULL;
+	if (!hung_up(text))
+		return NULL;
 	return scheme == ENDPOINT_GRPCS ? "--tls-cert and --tls-key, which may be asked for by"
 					: "grpcs:// in place of grpc:// for";
 }

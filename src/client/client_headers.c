@@ -80,10 +80,13 @@ static bool set_header(struct client_header *to, const struct endpoint_header *h
 		if (*p >= 'A' && *p <= 'Z')
 			*p = (char)(*p | 0x20);
 		if (!(*p >= 'a' && *p <= 'z') && !(*p >= '0' && *p <= '9') && !strchr("-_.", *p))
+			/* "Authorization: Bearer c2VjcmV0Cg==" as curl has it: no more of it is
+			 * shown. */
 			return rx_fail(
 				err, RX_EUSAGE,
-				"header '%s': a name has letters, digits, '-', '_' and '.' only",
-				name);
+				"header '%.*s': a name has letters, digits, '-', '_' and '.' only; "
+				"write NAME=VALUE",
+				(int)strcspn(name, ": \t"), name);
 	}
 	if (strncmp(name, "grpc-", 5) == 0)
 		return rx_fail(err, RX_EUSAGE, "header '%s': names with grpc- are gRPC's own",

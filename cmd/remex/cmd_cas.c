@@ -197,7 +197,8 @@ int cmd_cas_get(struct cmd *c, int argc, char **argv)
 
 static bool write_stdout(void *ctx RX_UNUSED, struct rx_view bytes, struct rx_err *err)
 {
-	return file_write_fd(STDOUT_FILENO, bytes.p, bytes.n, err);
+	return file_write_fd(STDOUT_FILENO, bytes.p, bytes.n, err) ||
+	       rx_wrap(err, "standard output");
 }
 
 static int cat(struct cmd *c, struct connection *k, const struct digest_list *want)

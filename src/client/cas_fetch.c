@@ -50,9 +50,17 @@ static bool stream_write(void *ctx, struct rx_view bytes, struct rx_err *err)
 {
 	struct streamed *s = ctx;
 
+	struct blob_receiver *to = s->fetch->to;
+	const char *name;
+
 	if (s->fd < 0)
-		s->fd = s->fetch->to->open(s->fetch->to, s->digest, err);
-	return s->fd >= 0 && file_write_fd(s->fd, bytes.p, bytes.n, err);
+		s->fd = to->open(to, s->digest, err);
+	if (s->fd < 0)
+		return false;
+	if (file_write_fd(s->fd, bytes.p, bytes.n, err))
+		return true;
+	name = to->name ? to->name(to, s->digest) : NULL;
+	return name ? rx_wrap(err, "'%s'", name) : false;
 }
 
 static bool fetch_stream(struct fetch *f, const struct digest *d, struct rx_err *err)

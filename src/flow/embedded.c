@@ -43,7 +43,9 @@ bool embedded_dir(char **out, struct rx_err *err)
 		return rx_fail_errno(err, "REMEX_STATE_DIR '%s'", state);
 	if (!file_mkdirs(AT_FDCWD, dir, 0700, false, err)) {
 		free(dir);
-		return rx_wrap(err, "the embedded server's directory");
+		rx_wrap(err, "the embedded server's directory");
+		rx_hint(err, "try: REMEX_STATE_DIR=DIR, a directory that is yours");
+		return false;
 	}
 	*out = dir;
 	return true;
@@ -66,7 +68,11 @@ bool embedded_paths(struct service_paths *out, struct rx_err *err)
 		hex_encode(hash, 8, hex);
 		run = xasprintf("/tmp/remex-%u-%s", (unsigned)geteuid(), hex);
 	}
-	return service_paths_init(out, run, err);
+	if (service_paths_init(out, run, err))
+		return true;
+	rx_wrap(err, "the embedded server's directory");
+	rx_hint(err, "try: REMEX_STATE_DIR=DIR, a directory that is yours");
+	return false;
 }
 
 static int find_build_id(struct dl_phdr_info *info, size_t size RX_UNUSED, void *ctx)
@@ -134,7 +140,7 @@ bool embedded_ensure(const char *program, char **url_out, bool *started_out, str
 				     .build_id = embedded_build_id() };
 
 	if (!embedded_paths(&paths, err) || !keep_state_dir(err))
-		return rx_wrap(err, "embedded server");
+		return false;
 	if (!service_ensure(&paths, &how, started_out, err))
 		return rx_wrap(err, "starting the embedded server");
 	*url_out = xasprintf("unix://%s", paths.socket);

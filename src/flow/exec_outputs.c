@@ -203,6 +203,7 @@ static bool fetch_files(struct client *c, const struct exec_options *o, struct a
 		.codec = &wire_directory_codec,
 		.function = client_function(c),
 		.overwrite = true,
+		.whole = true,
 		.want = o->download == EXEC_DOWNLOAD_MATCH ? want_path : NULL,
 		.want_ctx = &filter,
 	};
@@ -213,8 +214,6 @@ static bool fetch_files(struct client *c, const struct exec_options *o, struct a
 
 	if (!check_declared(c, o, a, r, err))
 		return false;
-	if (o->out_dir && !file_mkdirs(AT_FDCWD, dir, 0777, false, err))
-		return rx_wrap(err, "--out-dir");
 	if (!read_trees(source, a, r, trees, missing, err))
 		return false;
 	if (missing->n)
@@ -332,8 +331,13 @@ bool exec_outputs_fetch(struct client *c, const struct exec_options *o, struct a
 		return rx_wrap(err, "the action's output");
 	if (*lost_out)
 		return true;
+	if (o->download != EXEC_DOWNLOAD_NONE && o->out_dir &&
+	    !file_mkdirs(AT_FDCWD, o->out_dir, 0777, false, err))
+		return rx_wrap(err, "--out-dir");
 	if (o->download != EXEC_DOWNLOAD_NONE && !fetch_files(c, o, a, &out->result, &missing, err))
-		return rx_wrap(err, "download");
+		return err->service ? rx_wrap(err, "download")
+				    : rx_wrap(err, "download to '%s'",
+					      o->out_dir ? o->out_dir : o->root);
 	if (missing.n) {
 		*lost_out = lost_output(a, &out->result, &missing.v[0]);
 		return true;

@@ -129,6 +129,7 @@ static bool fill(struct client *c, const struct digest *d, enum transfer_kind ki
 		.codec = &wire_directory_codec,
 		.function = d->function,
 		.overwrite = force,
+		.whole = true,
 	};
 	struct materialise *m = materialise_new(&o);
 	struct blob_source *source = cas_source(c);
@@ -137,6 +138,11 @@ static bool fill(struct client *c, const struct digest *d, enum transfer_kind ki
 
 	materialise_free(m);
 	return ok;
+}
+
+static bool fail_writing(const char *where, struct rx_err *err)
+{
+	return !err->service && err->code == RX_EIO ? rx_wrap(err, "in '%s'", where) : false;
 }
 
 static bool is_dots(const char *name)
@@ -156,27 +162,6 @@ static bool is_empty_dir(const char *path, bool *empty, struct rx_err *err)
 	*empty = !e;
 	closedir(d);
 	return true;
-}
-
-/* Moves what is in `from` up into the directory `to`, onto nothing, and removes `from`. */
-static bool move_up(const char *from, const char *to, struct rx_err *err)
-{
-	DIR *d = opendir(from);
-	const struct dirent *e;
-	bool ok = true;
-
-	if (!d)
-		return rx_fail_errno(err, "'%s'", from);
-	while (ok && (e = readdir(d))) {
-		RX_CLEANUP(xfreep) char *old = path_join(from, e->d_name);
-		RX_CLEANUP(xfreep) char *new = path_join(to, e->d_name);
-
-		if (!is_dots(e->d_name) &&
-		    renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) != 0)
-			ok = rx_fail_errno(err, "'%s'", new);
-	}
-	closedir(d);
-	return ok && (rmdir(from) == 0 || rx_fail_errno(err, "'%s'", from));
 }
 
 static bool get_blob(struct client *c, const struct digest *d, const char *path, bool force,
@@ -201,23 +186,22 @@ static bool get_blob(struct client *c, const struct digest *d, const char *path,
 			return rx_fail(err, RX_EEXIST, "'%s' is no file (cas cat writes anywhere)",
 				       path);
 	}
-	return fill(c, d, TRANSFER_BLOB, dir, base, force, missing, stats, err);
+	return fill(c, d, TRANSFER_BLOB, dir, base, force, missing, stats, err) ||
+	       fail_writing(dir, err);
 }
 
-/* A new directory takes its place by one rename; one that was there, and empty, stays itself. */
-static bool settle_directory(const char *temp, const char *path, bool exists, struct rx_err *err)
+/* A new directory takes its place by one rename. */
+static bool settle_directory(const char *temp, const char *path, struct rx_err *err)
 {
 	mode_t mask;
 
-	if (exists)
-		return move_up(temp, path, err);
 	mask = umask(0);
 	umask(mask);
 	return (chmod(temp, 0777 & ~mask) == 0 && rename(temp, path) == 0) ||
 	       rx_fail_errno(err, "'%s'", path);
 }
 
-/* Filled beside its place, or within it when it is there, until it is whole. */
+/* Filled beside its place; one that is there stays itself. */
 static bool get_directory(struct client *c, const struct digest *d, enum transfer_kind kind,
 			  const char *path, bool force, struct digest_list *missing,
 			  struct materialise_stats *stats, struct rx_err *err)
@@ -237,13 +221,14 @@ static bool get_directory(struct client *c, const struct digest *d, enum transfe
 		return rx_fail(err, RX_EEXIST,
 			       "'%s' exists and is not empty (--force overwrites files in it)",
 			       path);
-	if (!empty)
-		return fill(c, d, kind, path, "", true, missing, stats, err);
-	if (!file_temp_dir(exists ? path : dirname(for_dir), ".remex-get-", &temp, err))
+	if (exists)
+		return fill(c, d, kind, path, "", force, missing, stats, err) ||
+		       fail_writing(path, err);
+	if (!file_temp_dir(dirname(for_dir), ".remex-get-", &temp, err))
 		return false;
-	ok = fill(c, d, kind, temp, "", false, missing, stats, err);
+	ok = fill(c, d, kind, temp, "", false, missing, stats, err) || fail_writing(path, err);
 	if (ok && !missing->n)
-		ok = settle_directory(temp, path, exists, err);
+		ok = settle_directory(temp, path, err);
 	if (!ok || missing->n) {
 		if (!file_remove_tree(AT_FDCWD, temp, &ignored))
 			rx_hint(ok ? &ignored : err, "left behind: %s", temp);

@@ -37,6 +37,8 @@ struct blob_receiver {
 	int (*open)(struct blob_receiver *self, const struct digest *d, struct rx_err *err);
 	RX_MUST_USE bool (*close)(struct blob_receiver *self, const struct digest *d, int fd,
 				  bool ok, struct rx_err *err);
+	/* What the descriptor is, for messages: a path below the target. NULL: nobody can tell. */
+	const char *(*name)(struct blob_receiver *self, const struct digest *d);
 };
 
 struct digest_list {

@@ -204,12 +204,15 @@ bool store_reserve(struct store *s, int64_t cost, struct rx_err *err)
 	    clock_mono_ns() > s->retry_at_ns)
 		ask_for_eviction(s, 0);
 	pthread_mutex_unlock(&s->used);
-	if (!ok)
-		return rx_fail(err, RX_ELIMIT,
-			       "store '%s' is full: %" PRId64 " of %" PRId64
-			       " bytes are in recent use and %" PRId64
-			       " more are needed (raise --max-size)",
-			       s->dir, used, s->max_size, cost);
+	if (!ok) {
+		rx_fail(err, RX_EIO,
+			"store '%s' is full: %" PRId64 " of %" PRId64
+			" bytes are in recent use and %" PRId64
+			" more are needed (raise --max-size)",
+			s->dir, used, s->max_size, cost);
+		err->sys_errno = ENOSPC; /* as a disk that is full would say */
+		return false;
+	}
 	return true;
 }
 

@@ -20,6 +20,8 @@ struct materialise_options {
 	enum digest_function function;
 	bool overwrite; /* existing files and links may be replaced (never directories by files) */
 	bool fresh; /* the directory is ours and empty: write in place, no renames (input roots) */
+	bool whole; /* all of it appears or nothing: the renames come when every blob is here, and
+		       what fails or lacks a blob takes back the directories it made */
 	bool keep_identical; /* leave an existing file that already has the content and mode (its
 				mtime stays) */
 	mode_t file_mode, exec_mode, dir_mode; /* 0 = 0644, 0755, 0755 before umask */
@@ -49,8 +51,8 @@ struct materialise_stats {
 	size_t files, directories, symlinks, kept;
 	int64_t bytes, fetched_bytes;
 };
-/* Missing blobs are listed and nothing that needs them appears; other files do. Symlinks are made
- * last, so that nothing is written through them. */
+/* Missing blobs are listed and nothing that needs them appears; other files do, unless `whole`.
+ * Symlinks are made last, so that nothing is written through them. */
 RX_MUST_USE bool materialise_run(struct materialise *m, struct blob_source *source,
 				 struct digest_list *missing, struct materialise_stats *stats,
 				 struct rx_err *err);

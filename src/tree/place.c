@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "log.h"
 #include "utf8.h"
 
 static mode_t mode_of(const struct materialise *m, const struct node *n, bool *exact)
@@ -69,19 +70,17 @@ static bool begin(struct materialise *m, struct node *n, struct place_file *out,
 	return true;
 }
 
-static bool rename_into_place(struct materialise *m, const struct place_file *f)
+static bool rename_into_place(struct materialise *m, const struct node *n, int dirfd,
+			      const char *temp)
 {
-	const char *name = f->node->name;
-
 	if (m->o.overwrite)
-		return renameat(f->dirfd, f->temp, f->dirfd, name) == 0;
-	if (renameat2(f->dirfd, f->temp, f->dirfd, name, RENAME_NOREPLACE) == 0)
+		return renameat(dirfd, temp, dirfd, n->name) == 0;
+	if (renameat2(dirfd, temp, dirfd, n->name, RENAME_NOREPLACE) == 0)
 		return true;
 	if (errno != EINVAL && errno != ENOSYS)
 		return false;
 	/* A file system without that flag: a second name never replaces anything either. */
-	return linkat(f->dirfd, f->temp, f->dirfd, name, 0) == 0 &&
-	       unlinkat(f->dirfd, f->temp, 0) == 0;
+	return linkat(dirfd, temp, dirfd, n->name, 0) == 0 && unlinkat(dirfd, temp, 0) == 0;
 }
 
 static bool not_placed(struct materialise *m, const struct node *n, struct rx_err *err)
@@ -109,7 +108,8 @@ static bool finish(struct materialise *m, struct place_file *f, struct rx_err *e
 	fd = f->fd;
 	f->fd = -1;
 	/* Some file systems tell only now that they are full. */
-	if ((close(fd) != 0 && errno != EINTR) || (f->temp[0] && !rename_into_place(m, f))) {
+	if ((close(fd) != 0 && errno != EINTR) ||
+	    (f->temp[0] && !m->o.whole && !rename_into_place(m, f->node, f->dirfd, f->temp))) {
 		not_placed(m, f->node, err);
 		(void)unlinkat(f->dirfd, name_of(f), 0);
 		placedir_release(m, f->node->parent);
@@ -117,6 +117,14 @@ static bool finish(struct materialise *m, struct place_file *f, struct rx_err *e
 	}
 	placedir_release(m, f->node->parent);
 	pthread_mutex_lock(&m->lock);
+	if (f->temp[0] && m->o.whole) {
+		struct place_waiting *w;
+
+		RX_GROW(m->waiting, m->n_waiting, m->cap_waiting);
+		w = &m->waiting[m->n_waiting++];
+		w->node = f->node;
+		memcpy(w->temp, f->temp, sizeof(w->temp));
+	}
 	m->stats.files++;
 	m->stats.bytes += f->node->digest.size;
 	pthread_mutex_unlock(&m->lock);
@@ -266,6 +274,15 @@ static bool receive_close(struct blob_receiver *self, const struct digest *d, in
 	return true;
 }
 
+static const char *receive_name(struct blob_receiver *self, const struct digest *d)
+{
+	struct materialise *m = RX_CONTAINER(self, struct receiver, base)->m;
+	uint8_t key[DIGEST_KEY_MAX];
+	const struct place_want *w = rx_map_get(&m->by_digest, key, digest_key(d, key));
+
+	return w ? placedir_show(m, w->first) : NULL;
+}
+
 /* ---- all of it ---- */
 
 static void want(struct materialise *m, struct node *n)
@@ -309,7 +326,9 @@ static bool files_below(struct materialise *m, struct node *dir, struct rx_err *
 static bool fetch(struct materialise *m, struct blob_source *source, struct digest_list *missing,
 		  struct rx_err *err)
 {
-	struct receiver r = { { receive_bytes, receive_file, receive_open, receive_close }, m };
+	struct receiver r = {
+		{ receive_bytes, receive_file, receive_open, receive_close, receive_name }, m
+	};
 	RX_CLEANUP(xfreep) struct digest *list = NULL;
 	size_t before = missing->n, absent = 0;
 	char text[DIGEST_TEXT_MAX];
@@ -378,6 +397,48 @@ static bool links_below(struct materialise *m, struct node *dir, struct rx_err *
 	return true;
 }
 
+/* With `whole`, the names: all blobs are here. */
+static bool name_all(struct materialise *m, struct rx_err *err)
+{
+	while (m->n_waiting) {
+		const struct place_waiting *w = &m->waiting[m->n_waiting - 1];
+		bool ok;
+		int dirfd;
+
+		if (rx_cancelled())
+			return rx_fail(err, RX_ECANCEL, "stopped");
+		if (!placedir_acquire(m, w->node->parent, &dirfd, err))
+			return false;
+		ok = rename_into_place(m, w->node, dirfd, w->temp) || not_placed(m, w->node, err);
+		placedir_release(m, w->node->parent);
+		if (!ok)
+			return false;
+		m->n_waiting--;
+	}
+	return true;
+}
+
+/* Complete files that got no name, and the directories made for them. */
+static void take_back(struct materialise *m)
+{
+	RX_CLEANUP(rx_err_release) struct rx_err ignored = { 0 };
+	int dirfd;
+
+	for (size_t i = 0; i < m->n_waiting; i++) {
+		struct place_waiting *w = &m->waiting[i];
+
+		if (!placedir_acquire(m, w->node->parent, &dirfd, &ignored)) {
+			rx_err_reset(&ignored);
+			continue;
+		}
+		(void)unlinkat(dirfd, w->temp, 0);
+		placedir_release(m, w->node->parent);
+	}
+	if (m->o.whole && !m->done && m->prepared)
+		placedir_unmake(m);
+	free(m->waiting);
+}
+
 bool place_run(struct materialise *m, struct blob_source *source, struct digest_list *missing,
 	       struct rx_err *err)
 {
@@ -389,16 +450,24 @@ bool place_run(struct materialise *m, struct blob_source *source, struct digest_
 	} else {
 		m->target_fd = m->o.target_fd;
 	}
+	if (!placedir_check(m, err))
+		return false;
+	m->prepared = true;
+	if (!placedir_make(m, err) || !files_below(m, m->tree.root, err) ||
+	    !fetch(m, source, missing, err))
+		return false;
+	if (m->o.whole && missing->n)
+		return true;
 	/* Symlinks last: nothing may be written through one of them (REAPI rule 144). */
-	return placedir_check(m, err) && placedir_make(m, err) &&
-	       files_below(m, m->tree.root, err) && fetch(m, source, missing, err) &&
-	       links_below(m, m->tree.root, err) && placedir_finish(m, err);
+	m->done = name_all(m, err) && links_below(m, m->tree.root, err) && placedir_finish(m, err);
+	return m->done;
 }
 
 void place_release(struct materialise *m)
 {
 	for (size_t i = 0; i < m->n_wants; i++)
 		discard(m, &m->wants[i]->open);
+	take_back(m);
 	free(m->wants);
 	rx_map_release(&m->by_digest);
 	placedir_close_all(m);

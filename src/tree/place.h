@@ -19,6 +19,11 @@ struct place_file {
 	int fd;    /* -1: none */
 	char temp[32];
 };
+/* A file that is complete but for its name. */
+struct place_waiting {
+	struct node *node;
+	char temp[32];
+};
 /* One blob and the files that get it (a list by node->next). */
 struct place_want {
 	struct digest digest;
@@ -41,6 +46,9 @@ struct materialise {
 	struct rx_map by_digest; /* -> place_want; read-only while blobs come in */
 	struct place_want **wants;
 	size_t n_wants, cap_wants;
+	struct place_waiting *waiting; /* with o.whole; guarded by lock */
+	size_t n_waiting, cap_waiting;
+	bool prepared, done; /* directories may be there; what was made stays */
 };
 /* What materialise_run does. */
 RX_MUST_USE bool place_run(struct materialise *m, struct blob_source *source,
@@ -55,6 +63,8 @@ void placedir_release(struct materialise *m, struct node *dir);
 /* Refuses, before anything is made, what is in the way; marks (known) what can stay. */
 RX_MUST_USE bool placedir_check(struct materialise *m, struct rx_err *err);
 RX_MUST_USE bool placedir_make(struct materialise *m, struct rx_err *err);
+/* Takes back what placedir_make made, where nothing else is in it. */
+void placedir_unmake(struct materialise *m);
 /* Modes and times of directories, once everything is in them. */
 RX_MUST_USE bool placedir_finish(struct materialise *m, struct rx_err *err);
 const char *placedir_show(struct materialise *m, const struct node *n); /* thread-safe */

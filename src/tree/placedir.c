@@ -282,6 +282,31 @@ bool placedir_make(struct materialise *m, struct rx_err *err)
 	return make_below(m, m->tree.root, err);
 }
 
+static void unmake_below(struct materialise *m, struct node *dir)
+{
+	RX_CLEANUP(rx_err_release) struct rx_err ignored = { 0 };
+	int fd;
+
+	for (size_t i = 0; i < dir->dir->n; i++)
+		if (dir->dir->kids[i]->dir)
+			unmake_below(m, dir->dir->kids[i]);
+	if (!placedir_acquire(m, dir, &fd, &ignored))
+		return;
+	for (size_t i = 0; i < dir->dir->n; i++) {
+		const struct node *kid = dir->dir->kids[i];
+		const struct place_dir *p = kid->data;
+
+		if (kid->dir && p && p->created)
+			(void)unlinkat(fd, kid->name, AT_REMOVEDIR);
+	}
+	placedir_release(m, dir);
+}
+
+void placedir_unmake(struct materialise *m)
+{
+	unmake_below(m, m->tree.root);
+}
+
 static bool finish_one(struct materialise *m, struct node *n, struct rx_err *err)
 {
 	const struct place_dir *p = n->data;

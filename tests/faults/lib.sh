@@ -101,3 +101,15 @@ serving() {
 no_report() {
 	! grep -E 'ERROR: [A-Za-z]*Sanitizer|runtime error:' ../serve.log || exit 99
 }
+# small_disk MOUNT_OPTION...: a file system of 1 MiB at ./disk, seen by this case alone; where that cannot be had, the
+# case is skipped. Call it first: the script starts again in a mount name space of its own.
+small_disk() {
+	local how=(unshare --mount)
+	if [ -z "${SMALL_DISK:-}" ]; then
+		[ "$(id -u)" = 0 ] || how+=(--map-root-user)
+		"${how[@]}" true 2>../unshare || { cat ../unshare >&2; exit 77; }
+		SMALL_DISK=yes BASH_ENV=$lib/lib.sh exec "${how[@]}" bash "$0"
+	fi
+	mkdir -p disk
+	mount -t tmpfs -o "size=1m$(printf ,%s "$@")" small disk || exit 77
+}

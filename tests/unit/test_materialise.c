@@ -424,6 +424,52 @@ Test(materialise, a_broken_fetch_leaves_nothing_half_written)
 	}
 }
 
+Test(materialise, whole_is_all_or_nothing)
+{
+	options.whole = true;
+	options.overwrite = true;
+	cr_assert_eq(mkdirat(dir.fd, "old", 0777), 0);
+	for (size_t i = 0; i < 2 * RX_COUNT(ways); i++) {
+		struct digest lost = blob("lost");
+		bool broken = i % 2;
+
+		store.delivery = ways[i / 2];
+		store.break_after = broken ? 2 : 0;
+		store.break_in_stream = broken && store.delivery == MEMORY_STREAMS;
+		start();
+		file("a", "first", false);
+		file("inlined", "", false);
+		file("old/b", "second", false);
+		file("new/deep/c", "third", false);
+		file("new/d", "lost", false);
+		cr_assert(materialise_symlink(m, "link", "a", &err));
+		memory_lose(&store, &lost);
+		if (broken) {
+			run_fails(RX_EIO, "broke");
+		} else {
+			run();
+			cr_assert_eq(missing.n, 1);
+		}
+		materialise_free(m);
+		m = NULL;
+		cr_assert_eq(entries("."), 1, "%zu: %zu", i, entries("."));
+		cr_assert_eq(entries("old"), 0);
+	}
+	store.break_after = 0;
+	store.break_in_stream = false;
+	start();
+	file("old/b", "second", false);
+	file("new/deep/c", "third", false);
+	cr_assert(materialise_symlink(m, "link", "a", &err));
+	run();
+	materialise_free(m);
+	m = NULL;
+	cr_assert(scratch_is(&dir, "old/b", "second") && scratch_is(&dir, "new/deep/c", "third"));
+	cr_assert(scratch_has(&dir, "link"));
+	cr_assert_eq(entries("."), 3);
+	cr_assert_eq(entries("old"), 1);
+}
+
 /* A source that opens and never closes. */
 static bool fetch_and_forget(struct blob_source *self, const struct digest *want, size_t n,
 			     struct blob_receiver *to, struct digest_list *absent, struct rx_err *e)

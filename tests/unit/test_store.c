@@ -424,7 +424,7 @@ Test(store, rule_58_what_was_reported_present_stays)
 	store = open_store(1 << 20, 0);
 	for (unsigned i = 0; i < 16; i++)
 		d[i] = put(40 + i, 65536);
-	cr_expect(try_put(60, 65536) == RX_ELIMIT, "all 16 were put just now");
+	cr_expect(try_put(60, 65536) == RX_EIO, "all 16 were put just now");
 	cr_expect(files_in_tmp() == 0);
 	store_free(store);
 	for (unsigned i = 0; i < 16; i++)
@@ -452,7 +452,7 @@ Test(store, promises_end)
 Test(store, one_blob_over_the_limit_is_refused)
 {
 	store = open_store(1 << 20, 0);
-	cr_expect(try_put(80, 2 << 20) == RX_ELIMIT);
+	cr_expect(try_put(80, 2 << 20) == RX_EIO);
 	cr_expect(try_put(81, 1000) == RX_OK);
 }
 

@@ -181,16 +181,19 @@ static bool own_path(char **out, struct rx_err *err)
 static bool start_embedded(struct session *s, const struct cmd *c, struct rx_err *err)
 {
 	RX_CLEANUP(service_paths_release) struct service_paths paths = { 0 };
+	RX_CLEANUP(xfreep) char *note = NULL;
 	bool started;
 
 	if (!own_path(&s->program, err) ||
-	    !embedded_ensure(s->program, &s->embedded_url, &started, err))
+	    !embedded_ensure(s->program, &s->embedded_url, &started, &note, err))
 		return false;
 	if (!started)
 		return true;
 	if (!embedded_paths(&paths, err))
 		return false;
 	cmd_say(c, "started the embedded server (%s); its log is %s", s->embedded_url, paths.log);
+	if (note)
+		cmd_say(c, "%s", note);
 	return true;
 }
 

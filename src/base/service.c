@@ -158,9 +158,10 @@ bool service_claim(const struct service_paths *p, const char *build_id, int *loc
 	return true;
 }
 
-void service_ready(void)
+void service_ready(const char *note)
 {
 	const char *text = getenv("REMEX_READY_FD");
+	char said[1 + SERVICE_NOTE_MAX + 1]; /* one write, so that it is one read */
 
 	if (!text)
 		return;
@@ -169,7 +170,8 @@ void service_ready(void)
 		/* Whoever started us may have given up waiting: then this must not be SIGPIPE. */
 		void (*before)(int) = signal(SIGPIPE, SIG_IGN);
 		struct rx_err ignored = { 0 };
-		if (!file_write_fd(fd, "1", 1, &ignored))
+		(void)snprintf(said, sizeof(said), "1%s", note ? note : "");
+		if (!file_write_fd(fd, said, strlen(said), &ignored))
 			rx_err_release(&ignored);
 		(void)signal(SIGPIPE, before);
 		file_close(&fd);

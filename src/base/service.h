@@ -22,6 +22,7 @@ struct service_spawn {
 	int64_t wait_ms;         /* for readiness */
 	const char *build_id; /* a running service of another build is asked to leave (SIGTERM) and
 				 replaced */
+	struct rx_buf *said;  /* what a service that was started has to tell; may be NULL */
 };
 /* Makes sure the service runs and accepts connections. started_out says whether this call started
  * it. Race-free among processes. The child gets none of our descriptors (make's jobserver and
@@ -35,8 +36,9 @@ RX_MUST_USE bool service_ensure(const struct service_paths *p, const struct serv
 RX_MUST_USE bool service_claim(const struct service_paths *p, const char *build_id, int *lock_out,
 			       struct rx_err *err);
 /* In the service: tells a waiting service_ensure (through the descriptor it passed in
- * REMEX_READY_FD) that it listens. */
-void service_ready(void);
+ * REMEX_READY_FD) that it listens, and what else there is to tell (may be NULL; a line at most). */
+void service_ready(const char *note);
+#define SERVICE_NOTE_MAX 1000
 /* When a process started, in the kernel's ticks: with the pid it names a process for good. */
 RX_MUST_USE bool service_start_time(int64_t pid, uint64_t *out);
 /* True when somebody accepts connections on the unix socket. */

@@ -131,18 +131,22 @@ static bool keep_state_dir(struct rx_err *err)
 	       (setenv("REMEX_STATE_DIR", dir, 1) == 0 || rx_fail_errno(err, "REMEX_STATE_DIR"));
 }
 
-bool embedded_ensure(const char *program, char **url_out, bool *started_out, struct rx_err *err)
+bool embedded_ensure(const char *program, char **url_out, bool *started_out, char **note_out,
+		     struct rx_err *err)
 {
+	RX_CLEANUP(rx_buf_release) struct rx_buf said = { 0 };
 	RX_CLEANUP(service_paths_release) struct service_paths paths = { 0 };
 	const char *argv[] = { program, "serve", "--on-demand", NULL };
 	struct service_spawn how = { .argv = argv,
 				     .wait_ms = EMBEDDED_WAIT_MS,
-				     .build_id = embedded_build_id() };
+				     .build_id = embedded_build_id(),
+				     .said = &said };
 
 	if (!embedded_paths(&paths, err) || !keep_state_dir(err))
 		return false;
 	if (!service_ensure(&paths, &how, started_out, err))
 		return rx_wrap(err, "starting the embedded server");
 	*url_out = xasprintf("unix://%s", paths.socket);
+	*note_out = said.n ? rx_buf_take(&said) : NULL;
 	return true;
 }

@@ -9,7 +9,9 @@ RX_MUST_USE bool embedded_dir(char **out, struct rx_err *err);
 /* Its lock, socket and log. The caller releases it. */
 RX_MUST_USE bool embedded_paths(struct service_paths *out, struct rx_err *err);
 /* Starts it when it does not run (before gRPC is up in this process!), gives its URL. */
+/* note_out: what the user should know about one that was just started; NULL = nothing. The strings
+ * are the caller's. */
 RX_MUST_USE bool embedded_ensure(const char *program, char **url_out, bool *started_out,
-				 struct rx_err *err);
+				 char **note_out, struct rx_err *err);
 /* Identifies this build, so that a newer client replaces an older server. */
 const char *embedded_build_id(void);

@@ -124,6 +124,7 @@ static bool run(struct serve *s, struct listen_options *l, bool execution, const
 	const struct serve_options *o = s->o;
 	RX_CLEANUP(xfreep) char *dir = NULL;
 	RX_CLEANUP(xfreep) char *url = NULL;
+	RX_CLEANUP(xfreep) char *unconfined = NULL;
 	struct runner *runner = NULL;
 	struct loop *loop = NULL;
 	struct pool *pool = NULL;
@@ -169,8 +170,9 @@ static bool run(struct serve *s, struct listen_options *l, bool execution, const
 	if (server) {
 		url = server_url(s, l, server_port(server));
 		if (!note && runner && runner_sandbox_kind(runner) == RUNNER_NONE)
-			note = runner_sandbox_why_not(runner);
-		service_ready();
+			note = unconfined = xasprintf("actions run without a sandbox: %s",
+						      runner_sandbox_why_not(runner));
+		service_ready(note);
 		if (o->ready)
 			o->ready(o->ctx, url, execution, note);
 		wait_for_end(&signals);

@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 	if (s < 0 || bind(s, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(s, 16) < 0)
 		return 1;
-	service_ready();
+	service_ready("it says hello");
 	for (;;) {
 		int c = accept(s, NULL, NULL);
 		if (c >= 0)

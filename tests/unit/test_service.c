@@ -14,6 +14,7 @@
 
 static char *dir;
 static struct service_paths paths;
+static struct rx_buf said; /* of the last start */
 
 static void make_dir(void)
 {
@@ -56,6 +57,7 @@ static void remove_dir(void)
 	service_paths_release(&paths);
 	service_paths_release(NULL);
 	xfreep(&dir);
+	rx_buf_release(&said);
 }
 
 TestSuite(service, .init = make_dir, .fini = remove_dir, .timeout = 60);
@@ -64,7 +66,7 @@ static bool ensure(const char *build, const char *mode, int64_t wait_ms, bool *s
 		   struct rx_err *err)
 {
 	const char *const argv[] = { ECHO_SERVICE, dir, build, mode, NULL };
-	const struct service_spawn how = { argv, wait_ms, build };
+	const struct service_spawn how = { argv, wait_ms, build, &said };
 
 	return service_ensure(&paths, &how, started, err);
 }
@@ -97,6 +99,7 @@ Test(service, starts_once_detached_from_everything)
 	setenv("MAKEFLAGS", "--jobserver-auth=3,4", 1);
 	cr_assert(ensure("one", NULL, 20000, &started, &err), "%s", rx_err_text(&err));
 	cr_assert(started);
+	cr_assert_str_eq(rx_buf_str(&said), "it says hello");
 	cr_assert(service_alive(paths.socket));
 	cr_assert_eq(starts(last), 1);
 	cr_assert_eq(sscanf(last, "%d %d %63s %63s %u", &pid, &session, cwd, make, &descriptors), 5,
@@ -171,7 +174,6 @@ Test(service, one_that_was_killed_is_started_again)
 Test(service, a_stranger_with_the_old_pid_is_left_alone)
 {
 	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
-	RX_CLEANUP(file_close) int lock = -1;
 	bool started = false;
 	char text[64];
 	pid_t stranger = fork();
@@ -208,7 +210,7 @@ Test(service, a_program_that_is_not_there)
 {
 	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
 	const char *const argv[] = { "/nowhere/at/all", NULL };
-	const struct service_spawn how = { argv, 20000, "one" };
+	const struct service_spawn how = { argv, 20000, "one", NULL };
 	bool started;
 
 	cr_assert_not(service_ensure(&paths, &how, &started, &err));

@@ -89,7 +89,8 @@ const struct command *command_find(int argc, char *const *argv, int *words_out, 
 	return NULL;
 }
 
-char *command_page(const struct command *command)
+/* "remex-cas": the page that describes a command; the caller frees. */
+static char *command_page(const struct command *command)
 {
 	return xasprintf("remex-%.*s", (int)strcspn(command->name, " "), command->name);
 }
@@ -128,7 +129,8 @@ void cmd_release(struct cmd *c)
 	arena_release(&c->arena);
 }
 
-char *cmd_schema(const struct cmd *c)
+/* "remex.cas-put/1" */
+static char *cmd_schema(const struct cmd *c)
 {
 	char *schema = xasprintf("remex.%s/1", c->command->name);
 
@@ -248,7 +250,7 @@ static bool stdout_is_gone(const struct rx_err *err)
 	return err->code == RX_EIO && err->sys_errno == EPIPE;
 }
 
-int cmd_exit_of(const struct cmd *c, const struct rx_err *err)
+static int cmd_exit_of(const struct cmd *c, const struct rx_err *err)
 {
 	if (signals_received())
 		return EXIT_SIGNAL + signals_received();

@@ -40,8 +40,6 @@ struct command {
 extern const struct command command_table[]; /* ended by a NULL name */
 /* The command that argv starts with; *words_out is 1 or 2. NULL: rx_err says what was meant. */
 const struct command *command_find(int argc, char *const *argv, int *words_out, struct rx_err *err);
-/* "remex-cas": the page that describes a command; the caller frees. */
-char *command_page(const struct command *command);
 
 enum cmd_mode {
 	CMD_RUN,
@@ -109,9 +107,6 @@ struct json cmd_json(struct cmd *c);
 void cmd_json_end(struct cmd *c, struct json *j); /* '}' and a newline */
 /* "error": {...} in an open object. */
 void cmd_json_error(struct json *j, const struct rx_err *err);
-int cmd_exit_of(const struct cmd *c, const struct rx_err *err);
-/* "remex.cas-put/1" */
-char *cmd_schema(const struct cmd *c);
 
 /* "Global options" of the overview. */
 void cmd_add_global_help(struct cmd *c);

@@ -56,7 +56,7 @@ const struct opt *opt_next(const struct opt_parser *p, const struct opt *o)
 	return s < p->n_sections ? p->sections[s].opts : NULL;
 }
 
-const struct opt *opt_find(const struct opt_parser *p, const char *name)
+static const struct opt *opt_find(const struct opt_parser *p, const char *name)
 {
 	for (const struct opt *o = NULL; (o = opt_next(p, o));)
 		if (strcmp(o->name, name) == 0)

@@ -75,7 +75,6 @@ void opt_parser_release(struct opt_parser *p);
 RX_MUST_USE bool opt_set(const struct opt *o, const char *value, const char *from,
 			 struct rx_err *err);
 bool opt_given(const struct opt_parser *p, const void *to);
-const struct opt *opt_find(const struct opt_parser *p, const char *name);
 /* for (const struct opt *o = NULL; (o = opt_next(p, o));) visits every option of every section. */
 const struct opt *opt_next(const struct opt_parser *p, const struct opt *o);
 bool opt_takes_value(const struct opt *o);

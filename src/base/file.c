@@ -126,7 +126,10 @@ bool file_pread(int fd, void *p, size_t n, int64_t offset, size_t *got, struct r
 	return true;
 }
 
-int file_temp_beside(int dirfd, const char *path, mode_t mode, char **name_out, struct rx_err *err)
+/* A fresh file beside `path` (same directory, hidden name), to be renamed over it; name_out is the
+ * caller's. */
+static int file_temp_beside(int dirfd, const char *path, mode_t mode, char **name_out,
+			    struct rx_err *err)
 {
 	const char *slash = strrchr(path, '/');
 	int dir_len = slash ? (int)(slash - path + 1) : 0;

@@ -36,9 +36,6 @@ RX_MUST_USE bool file_remove_tree(int dirfd, const char *path, struct rx_err *er
 /* A fresh private directory "<parent>/<prefix>XXXXXX"; path_out is the caller's to free. */
 RX_MUST_USE bool file_temp_dir(const char *parent, const char *prefix, char **path_out,
 			       struct rx_err *err);
-/* A fresh file beside `path` (same directory, hidden name), to be renamed over it; name_out is the
- * caller's. */
-int file_temp_beside(int dirfd, const char *path, mode_t mode, char **name_out, struct rx_err *err);
 void file_close(int *fd); /* for RX_CLEANUP(file_close) int fd = -1; */
 
 /* Pure path work on '/'-separated text; results are the caller's to free. */

@@ -19,7 +19,8 @@ void attempt_init(struct attempt *t, struct client *c, enum client_role role, co
 			       .started_ns = clock_mono_ns() };
 }
 
-bool attempt_sleep(int64_t ms)
+/* Sleeps, false when the user stops the program meanwhile. */
+static bool attempt_sleep(int64_t ms)
 {
 	int64_t until = clock_mono_ns() + ms * 1000000;
 

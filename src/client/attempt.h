@@ -29,5 +29,3 @@ bool attempt_fail(const struct attempt *t, const struct rpc_status *status, stru
 /* Names endpoint and method in front of an error about an answer, which makes it the service's, and
  * what to do next. */
 bool attempt_wrap(const struct attempt *t, struct rx_err *err);
-/* Sleeps, false when the user stops the program meanwhile. */
-RX_MUST_USE bool attempt_sleep(int64_t ms);

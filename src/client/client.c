@@ -165,11 +165,6 @@ struct pool *client_pool(const struct client *c)
 	return c->pool;
 }
 
-unsigned client_jobs(const struct client *c)
-{
-	return c->jobs;
-}
-
 struct channel *client_channel(const struct client *c, enum client_role role)
 {
 	return c->role[role].channel;

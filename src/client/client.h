@@ -21,7 +21,6 @@ enum digest_function
 client_function(const struct client *c); /* settled once capabilities are known */
 const char *client_display(const struct client *c, enum client_role role);
 struct pool *client_pool(const struct client *c);
-unsigned client_jobs(const struct client *c);
 /* Names the action in RequestMetadata of what follows (exec: its digest's hash); NULL to stop. */
 void client_set_action(struct client *c, const char *action_id, const char *mnemonic,
 		       const char *target);

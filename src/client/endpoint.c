@@ -11,7 +11,8 @@ static bool is_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-void endpoint_add_safe(struct rx_buf *out, const char *url)
+/* The URL as messages may show it: a part before '@' becomes "***". */
+static void endpoint_add_safe(struct rx_buf *out, const char *url)
 {
 	const char *scheme = strstr(url, "://");
 	const char *start = scheme ? scheme + 3 : url;

@@ -17,8 +17,6 @@ RX_MUST_USE bool endpoint_parse(const char *url, struct endpoint *out, struct rx
 void endpoint_release(struct endpoint *e);
 /* Loopback or a unix socket: what is sent in clear stays on this machine. */
 bool endpoint_is_local(const struct endpoint *e);
-/* The URL as messages may show it: a part before '@' becomes "***". */
-void endpoint_add_safe(struct rx_buf *out, const char *url);
 
 struct endpoint_header {
 	const char *name, *value;

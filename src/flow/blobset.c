@@ -183,11 +183,6 @@ bool blobset_has(const struct blobset *s, const struct digest *d)
 	return find(s, d) != NULL;
 }
 
-size_t blobset_count(const struct blobset *s)
-{
-	return s->n;
-}
-
 int64_t blobset_size(const struct blobset *s)
 {
 	return s->size;

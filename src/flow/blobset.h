@@ -14,7 +14,6 @@ struct blob_sink *blobset_sink(struct blobset *s);
  * delivered. */
 struct blob_source *blobset_source(struct blobset *s, struct blob_source *behind);
 bool blobset_has(const struct blobset *s, const struct digest *d);
-size_t blobset_count(const struct blobset *s);
 int64_t blobset_size(const struct blobset *s); /* of all blobs together */
 /* The bytes of a blob that was put as bytes, else an empty view. */
 struct rx_view blobset_bytes(const struct blobset *s, const struct digest *d);

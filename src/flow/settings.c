@@ -71,11 +71,6 @@ static const struct key *find_key(const char *name)
 	return NULL;
 }
 
-bool settings_knows(const char *key)
-{
-	return find_key(key) != NULL;
-}
-
 static bool is_pair(const char *text)
 {
 	const char *equals = strchr(text, '=');

@@ -49,5 +49,3 @@ struct settings_query {
 /* All values of a key, strongest first; returns how many. They live as long as s. */
 size_t settings_values(const struct settings *s, const struct settings_query *q,
 		       struct settings_value out[SETTINGS_VALUES]);
-/* Whether a settings file may hold this key at all. */
-bool settings_knows(const char *key);

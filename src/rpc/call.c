@@ -207,8 +207,9 @@ void call_drain(struct call *c, bool cancel)
 
 /* --- outcomes --- */
 
-int call_outcome(const struct call *c, bool lacks_reply, struct rx_buf *text,
-		 struct rx_view *details)
+/* The status, which has arrived, as the caller sees it; valid until text and c go. */
+static int call_outcome(const struct call *c, bool lacks_reply, struct rx_buf *text,
+			struct rx_view *details)
 {
 	*details = (struct rx_view){ "", 0 };
 	if (c->refused) {

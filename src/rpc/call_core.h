@@ -51,9 +51,6 @@ void call_wait(struct call *c, const bool *a, const bool *b);
 /* Cancels when asked, waits for the last tag. */
 void call_drain(struct call *c, bool cancel);
 
-/* The status, which has arrived, as the caller sees it; valid until text and c go. */
-int call_outcome(const struct call *c, bool lacks_reply, struct rx_buf *text,
-		 struct rx_view *details);
 /* Fills status (may be NULL, copied into a) and, unless OK, err. Returns whether it is OK. */
 bool call_report(const struct call *c, bool lacks_reply, struct arena *a, struct rpc_status *status,
 		 struct rx_err *err);

@@ -288,11 +288,12 @@ int server_port(const struct server *s)
 
 void server_free(struct server *s, int64_t grace_ms)
 {
-	struct whole *w = RX_CONTAINER(s, struct whole, s);
 	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
+	struct whole *w;
 
 	if (!s)
 		return;
+	w = RX_CONTAINER(s, struct whole, s);
 	server_watch_stop(s);
 	if (s->listener)
 		listen_free(s->listener, grace_ms);

@@ -371,7 +371,9 @@ bool store_put(struct store *s, const struct digest *d, struct rx_view bytes, st
 	return store_commit(s, a, temp, name, d->size, false, err);
 }
 
-int store_open_at(struct store *s, const struct digest *d, struct stat *st, struct rx_err *err)
+/* An open file of the right size, touched, or -1. */
+static int store_open_at(struct store *s, const struct digest *d, struct stat *st,
+			 struct rx_err *err)
 {
 	struct store_area *a = store_area_of(s, d, err);
 	char name[STORE_NAME_MAX];

@@ -85,8 +85,6 @@ bool store_commit(struct store *s, struct store_area *a, const char *temp, const
 		  int64_t size, bool replace, struct rx_err *err);
 /* Removes a file under its stripe, adjusting the account. */
 void store_unlink(struct store *s, struct store_area *a, const char *name, ino_t ino, int64_t size);
-/* An open file of the right size, touched, or -1. */
-int store_open_at(struct store *s, const struct digest *d, struct stat *st, struct rx_err *err);
 /* Like store_open, verified: RX_ENOENT when absent or corrupt. */
 int store_open_verified(struct store *s, const struct digest *d, struct rx_err *err);
 

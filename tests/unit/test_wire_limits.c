@@ -292,7 +292,6 @@ Test(wire_limits, messages_in_many_pieces_take_linear_time, .timeout = 20)
 
 static void add_link(size_t name, size_t target)
 {
-	RX_CLEANUP(rx_buf_release) struct rx_buf link = { .max = 1 << 20 };
 	RX_CLEANUP(xfreep) char *n = xmalloc(name + 1), *t = xmalloc(target + 1);
 	struct symlink_node node = { .name = n, .target = t };
 

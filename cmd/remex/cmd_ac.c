@@ -91,6 +91,19 @@ static int get(struct cmd *c, struct connection *k, const struct digest *action)
 	return cmd_done(c, EXIT_YES);
 }
 
+/* The command line of both: an action's digest. False: c->exit_code is what to exit with. */
+static bool parse(struct cmd *c, const struct opt *own, struct connection *k, int argc, char **argv,
+		  struct digest *action)
+{
+	if (!cmd_parse(c, own, k, argc, argv) || !cmd_operands(c, 1, 1, "DIGEST"))
+		return false;
+	if (!digest_parse(c->parser.operands.v[0], action, &c->err)) {
+		c->exit_code = cmd_usage_of_input(c);
+		return false;
+	}
+	return true;
+}
+
 int cmd_ac_get(struct cmd *c, int argc, char **argv)
 {
 	struct connection k = { 0 };
@@ -98,10 +111,8 @@ int cmd_ac_get(struct cmd *c, int argc, char **argv)
 	struct digest action;
 	int code;
 
-	if (!cmd_parse(c, own, &k, argc, argv) || !cmd_operands(c, 1, 1, "DIGEST"))
+	if (!parse(c, own, &k, argc, argv, &action))
 		code = c->exit_code;
-	else if (!digest_parse(c->parser.operands.v[0], &action, &c->err))
-		code = cmd_usage_of_input(c);
 	else
 		code = get(c, &k, &action);
 	connection_release(&k);
@@ -185,10 +196,8 @@ int cmd_ac_put(struct cmd *c, int argc, char **argv)
 	struct digest action;
 	int code;
 
-	if (!cmd_parse(c, own, &k, argc, argv) || !cmd_operands(c, 1, 1, "DIGEST"))
+	if (!parse(c, own, &k, argc, argv, &action))
 		code = c->exit_code;
-	else if (!digest_parse(c->parser.operands.v[0], &action, &c->err))
-		code = cmd_usage_of_input(c);
 	else if (!result_file)
 		code = cmd_usage(c, "--result FILE is missing");
 	else if (!read_result(c, result_file, &r))

@@ -142,19 +142,46 @@ static bool is_url(const char *remote)
 	return strpbrk(remote, ":/") || strcmp(remote, "embedded") == 0;
 }
 
+/* Where a value of a settings file stands, else NULL. */
+static const char *at_of(const struct settle *s, const char *key, enum origin from)
+{
+	struct settings_value values[SETTINGS_VALUES];
+	struct settings_query q = { .key = key, .remote = s->remote_name };
+
+	if ((from != FROM_USER && from != FROM_NEAREST) ||
+	    !settings_values(s->c->settings, &q, values))
+		return NULL;
+	return values[0].at;
+}
+
+/* A URL of a settings file is told with its line. */
+static bool check_url(const char *url, const char *at, const char *key, struct rx_err *err)
+{
+	struct endpoint e = { 0 };
+
+	if (!url || !at)
+		return true;
+	if (!endpoint_parse(url, &e, err))
+		return rx_wrap(err, "%s: %s", at, key);
+	endpoint_release(&e);
+	return true;
+}
+
 /* `remote` may be a name: then its entry's URL is the remote, and the entry's owner names it. */
 static bool resolve_remote(struct settle *s, struct connection *k, enum origin *owner,
 			   struct rx_err *err)
 {
 	struct settings_value values[SETTINGS_VALUES];
+	const char *at = at_of(s, "remote", *owner);
 	enum settings_layer layer;
 
 	if (!k->remote || is_url(k->remote))
-		return true;
+		return check_url(k->remote, at, "remote", err);
 	if (!settings_has_remote(s->c->settings, k->remote, &layer)) {
 		RX_CLEANUP(xfreep) char *names = settings_remote_names(s->c->settings);
 
-		rx_fail(err, RX_EUSAGE, "no remote is named '%s'", k->remote);
+		rx_fail(err, RX_EUSAGE, "%s%sno remote is named '%s'", at ? at : "",
+			at ? ": " : "", k->remote);
 		rx_hint(err, "%s%s", *names ? "known remotes: " : "no settings file names remotes",
 			names);
 		rx_hint(err, "a URL is grpc://HOST:PORT, grpcs://HOST:PORT or unix:///PATH");
@@ -169,7 +196,7 @@ static bool resolve_remote(struct settle *s, struct connection *k, enum origin *
 	if (!is_url(k->remote))
 		return rx_fail(err, RX_EUSAGE, "%s: remote '%s' is not a URL", values[0].at,
 			       k->remote);
-	return true;
+	return check_url(k->remote, values[0].at, "remote", err);
 }
 
 static bool is_untrusted(const struct settle *s, enum origin from)
@@ -201,7 +228,8 @@ static bool settle_endpoints(struct settle *s, struct connection *k, struct rx_e
 
 			if (o->to != roles[i])
 				continue;
-			if (!settle(s, o, &from, err))
+			if (!settle(s, o, &from, err) ||
+			    !check_url(*roles[i], at_of(s, o->name, from), o->name, err))
 				return false;
 			of_remote = s->remote_name && from < FROM_ENVIRONMENT && *roles[i] &&
 				    settings_values(s->c->settings, &own, values) &&

@@ -237,7 +237,9 @@ static bool find_nearest(const char *start_dir, char **out, struct rx_err *err)
 
 		if (stat(path, &st) == 0 && is_ours(path, &st)) {
 			*out = path;
-			return true;
+			/* A pipe that somebody left there would be waited for. */
+			return S_ISREG(st.st_mode) ||
+			       rx_fail(err, RX_EUSAGE, "%s: it is not a file", path);
 		}
 		free(path);
 		if (strcmp(dir, "/") == 0 || is_repository_root(dir))

@@ -99,7 +99,7 @@ static bool sweep_one(int at, const char *name, const volatile bool *stop)
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0 || st.st_uid != geteuid())
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 07777) != 0700)
 		return true;
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
 		return true;

@@ -24,11 +24,29 @@ static char *absolute(const char *path)
 	return getcwd(here, sizeof(here)) ? path_join(here, path) : NULL;
 }
 
+/* Whoever can write there decides what our results are, and what we remove. */
+static bool check_ours(const char *dir, bool follow, struct rx_err *err)
+{
+	struct stat st;
+
+	if (fstatat(AT_FDCWD, dir, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
+		return rx_fail_errno(err, "%s", dir);
+	if (!S_ISDIR(st.st_mode))
+		return rx_fail(err, RX_EUSAGE, "'%s' is not a directory", dir);
+	if (st.st_uid != geteuid())
+		return rx_fail(err, RX_EUSAGE, "'%s' belongs to user %u, not to us (user %u)", dir,
+			       st.st_uid, geteuid());
+	return (st.st_mode & S_IWOTH) == 0 ||
+	       rx_fail(err, RX_EUSAGE, "others can write to '%s' (mode %03o)", dir,
+		       st.st_mode & 0777);
+}
+
 bool embedded_dir(char **out, struct rx_err *err)
 {
 	const char *state = getenv("REMEX_STATE_DIR");
 	const char *cache = getenv("XDG_CACHE_HOME");
 	const char *home = getenv("HOME");
+	bool in_tmp = false;
 	char *dir;
 
 	if (state && *state)
@@ -37,11 +55,13 @@ bool embedded_dir(char **out, struct rx_err *err)
 		dir = xasprintf("%s/remex", cache);
 	else if (home && home[0] == '/')
 		dir = xasprintf("%s/.cache/remex", home);
-	else
+	else {
 		dir = xasprintf("/tmp/remex-%u", (unsigned)geteuid());
+		in_tmp = true;
+	}
 	if (!dir)
 		return rx_fail_errno(err, "REMEX_STATE_DIR '%s'", state);
-	if (!file_mkdirs(AT_FDCWD, dir, 0700, false, err)) {
+	if (!file_mkdirs(AT_FDCWD, dir, 0700, false, err) || !check_ours(dir, !in_tmp, err)) {
 		free(dir);
 		rx_wrap(err, "the embedded server's directory");
 		rx_hint(err, "try: REMEX_STATE_DIR=DIR, a directory that is yours");

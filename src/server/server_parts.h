@@ -77,7 +77,8 @@ void uploads_free(struct server *s);
 int64_t uploads_tidy(struct server *s);
 
 /* server_watch.c */
-#define SERVER_SCRATCH "actions-" /* beside the store; the actions' directories are below it */
+#define SERVER_SCRATCH                                                                             \
+	".remex-actions-" /* beside the store; the actions' directories are below it */
 void server_watch_init(struct server *s);
 RX_MUST_USE bool server_watch_start(struct server *s, struct rx_err *err);
 void server_watch_stop(struct server *s);

@@ -11,6 +11,7 @@
 #include "utf8.h"
 
 #define LOCK_WAIT_MS 500
+#define TEMP_PREFIX  "remex-"
 
 void store_name(const struct digest *d, char out[STORE_NAME_MAX])
 {
@@ -137,13 +138,29 @@ static bool take_lock(struct store *s, struct rx_err *err)
 	       file_write_fd(s->lock_fd, pid, strlen(pid), err);
 }
 
-/* Leftovers of a process that was killed. */
+/* Leftovers of a process that was killed. By their names: the directory was chosen by the user, who
+ * may have a "tmp" in it. */
 static bool clean_temp(struct store *s, struct rx_err *err)
 {
-	if (!file_remove_tree(s->root_fd, "tmp", err) || !ensure_dir(s->root_fd, "tmp", err))
+	const struct dirent *e;
+	DIR *d;
+	int fd;
+
+	if (!ensure_dir(s->root_fd, "tmp", err))
 		return false;
 	s->tmp_fd = openat(s->root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return s->tmp_fd >= 0 || rx_fail_errno(err, "opening 'tmp'");
+	fd = s->tmp_fd < 0 ? -1 : fcntl(s->tmp_fd, F_DUPFD_CLOEXEC, 0);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		rx_fail_errno(err, "opening 'tmp'");
+		file_close(&fd);
+		return false;
+	}
+	while ((e = readdir(d)))
+		if (strncmp(e->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0)
+			(void)unlinkat(s->tmp_fd, e->d_name, 0);
+	closedir(d);
+	return true;
 }
 
 static bool open_areas(struct store *s, const char *ac_space, struct rx_err *err)
@@ -233,7 +250,7 @@ int store_temp(struct store *s, char name[32], struct rx_err *err)
 	do {
 		uint64_t n = __atomic_fetch_add(&s->temp, 1, __ATOMIC_RELAXED);
 
-		(void)snprintf(name, 32, "%x-%" PRIx64, (unsigned)getpid(), n);
+		(void)snprintf(name, 32, TEMP_PREFIX "%x-%" PRIx64, (unsigned)getpid(), n);
 		fd = openat(s->tmp_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
 	} while (fd < 0 && (errno == EEXIST || errno == EINTR));
 	if (fd < 0) {

@@ -95,23 +95,26 @@ Test(scratch, a_sweep_removes_what_a_killed_process_left)
 	struct rx_err err = { 0 };
 	char *left = left_behind(), *other = path_join(dir, "run-longer-than-ours");
 	char *file = path_join(dir, "run-abcdef"), *link = path_join(dir, "run-aaaaaa");
+	char *open_to_all = path_join(dir, "run-backup");
 	struct scratch s;
 
 	cr_assert(scratch_open(&s, dir, "run-", &err), "%s", rx_err_text(&err));
 	fill(s.path);
 	cr_assert_eq(mkdir(other, 0700), 0);
+	cr_assert(mkdir(open_to_all, 0755) == 0 && chmod(open_to_all, 0755) == 0);
 	cr_assert(file_write(AT_FDCWD, file, RX_VIEW("x"), 0600, &err));
 	cr_assert_eq(symlink(other, link), 0);
 	cr_assert(exists(left));
 	cr_expect(scratch_sweep(dir, "run-", NULL));
 	cr_expect(!exists(left));
 	cr_expect(exists(s.path), "that of a living process stays");
-	cr_expect(exists(other) && exists(file) && exists(link));
+	cr_expect(exists(other) && exists(file) && exists(link) && exists(open_to_all));
 	cr_expect(scratch_close(&s, &err), "%s", rx_err_text(&err));
 	free(left);
 	free(other);
 	free(file);
 	free(link);
+	free(open_to_all);
 }
 
 Test(scratch, another_user_s_directory_stays)

@@ -40,7 +40,8 @@ static pid_t busy_in(const char *dir)
 Test(server_watch, starts_although_actions_of_a_killed_one_are_still_dying)
 {
 	RX_CLEANUP(rx_err_release) struct rx_err err = { 0 };
-	char *left = path_join(fx_dir, "actions-abcdef"), *mine = path_join(fx_dir, "actions-mine");
+	char *left = path_join(fx_dir, ".remex-actions-abcdef"),
+	     *mine = path_join(fx_dir, ".remex-actions-mine");
 	char *root = path_join(left, "action-123456/root");
 	pid_t action;
 

@@ -476,18 +476,22 @@ Test(store, room_of_a_dropped_upload_is_given_back)
 Test(store, cleans_only_its_own_tmp_at_the_start)
 {
 	struct rx_err err = { 0 };
-	char *left, *other = path_join(dir, "other");
+	char *left, *other = path_join(dir, "tmp/of the user"),
+		    *sub = path_join(dir, "tmp/remex-dir");
 
 	store = open_store(0, 0);
 	store_free(store);
-	left = xasprintf("%s/tmp/1-0", dir);
+	left = xasprintf("%s/tmp/remex-1-0", dir);
+	cr_assert_eq(mkdir(sub, 0700), 0);
 	cr_assert(file_write(AT_FDCWD, left, RX_VIEW("half"), 0644, &err));
 	cr_assert(file_write(AT_FDCWD, other, RX_VIEW("mine"), 0644, &err));
 	store = open_store(0, 0);
 	cr_expect(access(left, F_OK) != 0);
 	cr_expect(access(other, F_OK) == 0);
+	cr_expect(access(sub, F_OK) == 0);
 	free(left);
 	free(other);
+	free(sub);
 }
 
 Test(store, a_directory_has_one_store)

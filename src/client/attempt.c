@@ -99,11 +99,6 @@ static bool hung_up(const char *text)
 static const char *peer_hint(const struct attempt *t, const struct rx_err *err)
 {
 	static const char foreign[] = "as the user whose server listens at";
-	/* One refusal, seen at different moments of the greeting. */
-	static const char *const hung_up[] = { "cannot connect: Socket closed",
-					       "cannot connect: Broken pipe",
-					       "cannot connect: Connection reset" };
-	bool closed = false;
 	enum endpoint_scheme scheme = t->client->role[t->role].endpoint.scheme;
 	const char *text = rx_err_text(err);
 

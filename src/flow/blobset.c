@@ -94,22 +94,29 @@ static bool put(struct blob_sink *self, const struct blob *b, struct rx_err *err
 	return true;
 }
 
+/* Hashed, handed over, and looked at again: who takes it reads it a second time. */
 static bool deliver_file(const struct entry *e, struct blob_receiver *to, struct rx_err *err)
 {
+	const char *name = e->name ? e->name : e->path;
 	struct digest now;
-	struct stat st;
+	struct stat before, after;
 	int fd RX_CLEANUP(file_close) = open(e->path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return rx_fail_errno(err, "'%s'", e->name ? e->name : e->path);
-	if (fstat(fd, &st) != 0)
-		return rx_fail_errno(err, "'%s'", e->name ? e->name : e->path);
-	if (!digest_of_fd(e->digest.function, fd, st.st_size, &now, err))
-		return rx_wrap(err, "'%s'", e->name ? e->name : e->path);
-	if (!digest_eq(&now, &e->digest))
-		return rx_fail(err, RX_EDIGEST, "'%s' changed while it was used",
-			       e->name ? e->name : e->path);
-	return to->file(to, &e->digest, fd, err);
+	if (fd < 0 || fstat(fd, &before) != 0)
+		return rx_fail_errno(err, "'%s'", name);
+	if (!digest_of_fd(e->digest.function, fd, before.st_size, &now, err))
+		return rx_wrap(err, "'%s'", name);
+	if (digest_eq(&now, &e->digest)) {
+		if (!to->file(to, &e->digest, fd, err))
+			return false;
+		if (fstat(fd, &after) != 0)
+			return rx_fail_errno(err, "'%s'", name);
+		if (before.st_size == after.st_size &&
+		    before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
+		    before.st_mtim.tv_nsec == after.st_mtim.tv_nsec)
+			return true;
+	}
+	return rx_fail(err, RX_EDIGEST, "'%s' changed while it was used", name);
 }
 
 static bool fetch(struct blob_source *self, const struct digest *want, size_t n,

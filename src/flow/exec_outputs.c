@@ -335,9 +335,10 @@ bool exec_outputs_fetch(struct client *c, const struct exec_options *o, struct a
 	    !file_mkdirs(AT_FDCWD, o->out_dir, 0777, false, err))
 		return rx_wrap(err, "--out-dir");
 	if (o->download != EXEC_DOWNLOAD_NONE && !fetch_files(c, o, a, &out->result, &missing, err))
-		return err->service ? rx_wrap(err, "download")
-				    : rx_wrap(err, "download to '%s'",
-					      o->out_dir ? o->out_dir : o->root);
+		return err->service || err->code == RX_ECANCEL
+			       ? rx_wrap(err, "download")
+			       : rx_wrap(err, "download to '%s'",
+					 o->out_dir ? o->out_dir : o->root);
 	if (missing.n) {
 		*lost_out = lost_output(a, &out->result, &missing.v[0]);
 		return true;

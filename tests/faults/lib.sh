@@ -111,5 +111,5 @@ small_disk() {
 		SMALL_DISK=yes BASH_ENV=$lib/lib.sh exec "${how[@]}" bash "$0"
 	fi
 	mkdir -p disk
-	mount -t tmpfs -o "size=1m$(printf ,%s "$@")" small disk || exit 77
+	mount -t tmpfs -o "size=1m,mode=755$(printf ,%s "$@")" small disk || exit 77
 }

@@ -122,17 +122,24 @@ Test(server_watch, no_client_falls_into_the_gap)
 {
 	unsigned met = 0;
 
-	for (int round = 0; round < 60; round++) {
-		int64_t start = clock_mono_ns(), wait_us = 88000 + round * 500;
+	for (int round = 0; round < 400 && met < 40; round++) {
+		int64_t start = clock_mono_ns(), wait_us = 88000 + round % 60 * 500;
+		int64_t connecting;
+		bool idle;
 
 		was_idle = false;
 		fx_start((struct server_options){ .idle_ms = 100, .on_idle = note_idle });
 		while (clock_mono_ns() - start < wait_us * 1000)
 			;
+		connecting = clock_mono_ns();
 		if (service_alive(fx_socket)) {
 			clock_sleep_ms(40); /* until the server that decided wrongly has said so */
-			cr_expect(!was_idle, "round %d", round);
-			met++;
+			idle = was_idle;
+			/* Where the machine slept longer than the idle time, idle is right. */
+			if (clock_mono_ns() - connecting < 90000000) {
+				cr_expect(!idle, "round %d", round);
+				met++;
+			}
 		}
 		fx_stop();
 	}

@@ -28,6 +28,7 @@ struct run {
 	struct exec_outcome out;
 	int64_t stage_start;
 	bool useless; /* what the cache has: the server must not answer with it either */
+	const char *absolute_link; /* an input that is one, or NULL */
 };
 
 static void end_stage(struct run *r)
@@ -104,7 +105,29 @@ static bool walk_inputs(struct run *r, enum digest_function f, struct pool *pool
 	r->out.input_root = walked.root;
 	r->out.n_inputs = walked.files + walked.symlinks;
 	r->out.input_bytes = walked.bytes;
+	r->absolute_link = walked.absolute_link;
 	return true;
+}
+
+/* REAPI rules 51, 52: who runs the action may not take such links; better told before anything is
+ * sent. */
+static bool check_links(const struct run *r, const struct caps *caps, struct rx_err *err)
+{
+	const char *url = client_display(r->client, CLIENT_EXECUTOR);
+
+	if (!r->absolute_link || r->o->strategy != EXEC_REMOTE ||
+	    caps->raw.symlinks == WIRE_SYMLINKS_ALLOWED)
+		return true;
+	if (caps->raw.symlinks == WIRE_SYMLINKS_UNKNOWN) {
+		rx_note("input '%s' is an absolute symbolic link, and %s does not say that it "
+			"takes them (--symlinks resolve follows them)",
+			r->absolute_link, url);
+		return true;
+	}
+	rx_fail(err, RX_EUSAGE, "input '%s' is an absolute symbolic link, which %s refuses",
+		r->absolute_link, url);
+	rx_hint(err, "try: --symlinks resolve");
+	return false;
 }
 
 static void build_action(struct run *r, enum digest_function f, bool old_outputs)
@@ -427,6 +450,8 @@ static bool plan_and_run(struct run *r, int stdout_fd, int stderr_fd, struct rx_
 	}
 	begin_stage(r, "walk");
 	if (!walk_inputs(r, f, o->pool, err))
+		return false;
+	if (exec_caps && !check_links(r, exec_caps, err))
 		return false;
 	build_action(r, f, exec_caps && exec_caps->needs_old_outputs);
 	if (o->dry_run) {

@@ -112,7 +112,7 @@ static bool add_input(struct walk *w, const struct walk_input *in, struct rx_err
 			 in->executable, err);
 }
 
-static void count(const struct node *dir, struct walk_result *r)
+static void count(struct walk *w, const struct node *dir, struct walk_result *r)
 {
 	for (size_t i = 0; i < dir->dir->n; i++) {
 		const struct node *kid = dir->dir->kids[i];
@@ -122,9 +122,11 @@ static void count(const struct node *dir, struct walk_result *r)
 			r->bytes += kid->digest.size;
 		} else if (kid->kind == NODE_SYMLINK) {
 			r->symlinks++;
+			if (!r->absolute_link && kid->target[0] == '/')
+				r->absolute_link = arena_str(w->a, node_show(&w->tree, kid));
 		} else {
 			r->directories++;
-			count(kid, r);
+			count(w, kid, r);
 		}
 	}
 }
@@ -167,7 +169,7 @@ static bool finish(struct walk *w, struct walk_result *out, struct rx_err *err)
 	r.root = w->tree.root->digest;
 	if (w->o->want_tree)
 		r.tree = merkle_records(&w->merkle, w->tree.root, &r.n_tree);
-	count(w->tree.root, &r);
+	count(w, w->tree.root, &r);
 	if (!w->o->no_inputs) {
 		r.inputs = ARENA_ARRAY(w->a, struct action_input, r.files + r.symlinks);
 		list_inputs(w, w->tree.root, &path, &r);

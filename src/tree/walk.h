@@ -41,7 +41,8 @@ struct walk_options {
 struct walk_result {
 	struct digest root; /* of the root Directory */
 	size_t files, directories, symlinks;
-	int64_t bytes;        /* of files */
+	int64_t bytes;             /* of files */
+	const char *absolute_link; /* the path of one symlink with an absolute target, or NULL */
 	struct rx_view *tree; /* want_tree: raw Directory bytes, topologically sorted, root first,
 				 each once */
 	size_t n_tree;

@@ -102,6 +102,17 @@ static void remember_header(struct lying *s, struct listen_call *c, const char *
 	s->headers[i][1] = v.n ? xstrndup(v.p, v.n) : NULL;
 }
 
+void lying_measure(struct lying *s, const char *name, struct rx_view msg)
+{
+	void **slot;
+
+	pthread_mutex_lock(&s->lock);
+	slot = rx_map_slot(&s->largest, name, strlen(name), NULL);
+	if (msg.n > (size_t)*slot)
+		*slot = (void *)msg.n;
+	pthread_mutex_unlock(&s->lock);
+}
+
 bool lying_begin(struct listen_call *c, struct rx_view msg)
 {
 	struct lying *s = listen_ctx(c);
@@ -109,12 +120,10 @@ bool lying_begin(struct listen_call *c, struct rx_view msg)
 	struct rx_buf details = { 0 }, garbage = { 0 };
 	void **slot;
 
+	lying_measure(s, name, msg);
 	pthread_mutex_lock(&s->lock);
 	slot = rx_map_slot(&s->calls, name, strlen(name), NULL);
 	*slot = (void *)((size_t)*slot + 1);
-	slot = rx_map_slot(&s->largest, name, strlen(name), NULL);
-	if (msg.n > (size_t)*slot)
-		*slot = (void *)msg.n;
 	remember_header(s, c, "authorization");
 	remember_header(s, c, "x-test");
 	remember_header(s, c, "x-raw-bin");
@@ -274,6 +283,11 @@ char *lying_header(struct lying *s, const char *name)
 	}
 	pthread_mutex_unlock(&s->lock);
 	return copy;
+}
+
+const char *lying_instance(struct lying *s)
+{
+	return s->instance;
 }
 
 int64_t lying_written(struct lying *s)

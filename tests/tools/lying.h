@@ -31,6 +31,9 @@
 	X(CAPS_DEPRECATED, "caps-deprecated", "low is 2.20, deprecated 2.0")                       \
 	X(CAPS_NO_VERSION, "caps-no-version", "states no API version")                             \
 	X(CAPS_SHA1, "caps-sha1", "offers sha1 and sha512 only")                                   \
+	X(LINKS_REFUSED, "links-refused", "absolute symlinks are disallowed")                      \
+	X(LINKS_UNKNOWN, "links-unknown", "nothing is said about absolute symlinks")               \
+	X(OTHER_RESULT, "other-result", "UpdateActionResult answers another result")               \
 	X(NO_EXECUTION, "no-execution", "exec_enabled is false")                                   \
 	X(ZERO_BATCH, "zero-batch", "states no batch limit")                                       \
 	X(TINY_BATCH, "tiny-batch", "states and keeps a batch limit of 64 KiB")                    \
@@ -68,6 +71,7 @@
 	X(DISK_FULL, "disk-full", "uploads are RESOURCE_EXHAUSTED: disk full")                     \
 	X(ENTRY_INVALID, "entry-invalid", "batch entries are INVALID_ARGUMENT")                    \
 	X(ENTRY_UNAVAILABLE, "entry-unavailable", "batch entries are UNAVAILABLE")                 \
+	X(EXECUTE_SLOW, "execute-slow", "Execute says nothing for N ms after its operation")       \
 	X(EXECUTE_HANG, "execute-hang", "Execute tells of an operation, and no more")              \
 	X(READ_HANG, "read-hang", "Read sends N bytes, and no more")                               \
 	X(STEERING, "steering", "calls are refused with a message that steers terminals")          \
@@ -102,6 +106,8 @@ size_t lying_blobs(struct lying *s);
 /* Calls of a method ("Write") so far; messages larger than `bytes` of it. */
 unsigned lying_calls(struct lying *s, const char *method);
 size_t lying_largest(struct lying *s, const char *method);
+/* The instance of the last GetCapabilities; "" before. */
+const char *lying_instance(struct lying *s);
 /* A header of the last call; the caller frees, NULL when it had none. */
 char *lying_header(struct lying *s, const char *name);
 /* Message bytes that Write took in all, over all its calls. */

@@ -353,6 +353,7 @@ void lying_write(struct listen_call *c, struct rx_view msg)
 	struct wire_write_request m;
 	struct lying_partial *p;
 
+	lying_measure(s, "Write", msg);
 	if (!wire_write_request_unpack(listen_arena(c), msg, &m, &err)) {
 		bad_request(c, &err);
 		return;

@@ -1,5 +1,6 @@
 /* lying_execution: capabilities, action cache and execution of the lying server. Every action
  * "runs" to the same result: exit code 0, stdout, one output file. */
+#include "clock.h"
 #include "lying_inside.h"
 
 static struct wire_semver version(int major, int minor)
@@ -11,6 +12,8 @@ void lying_capabilities(struct listen_call *c, struct rx_view msg)
 {
 	struct lying *s = listen_ctx(c);
 	struct rx_buf out = { 0 };
+	struct rx_err err = { 0 };
+	const char *instance;
 	struct wire_capabilities caps = {
 		.has_cache = true,
 		.has_execution = true,
@@ -29,6 +32,9 @@ void lying_capabilities(struct listen_call *c, struct rx_view msg)
 
 	if (lying_begin(c, msg))
 		return;
+	if (wire_capabilities_request_unpack(listen_arena(c), msg, &instance, &err))
+		(void)snprintf(s->instance, sizeof(s->instance), "%s", instance);
+	rx_err_release(&err);
 	if (lying_lies(s, LIE_NO_CAPABILITIES)) {
 		lying_fail(c, RPC_UNIMPLEMENTED, "unknown service");
 		return;
@@ -48,6 +54,10 @@ void lying_capabilities(struct listen_call *c, struct rx_view msg)
 		caps.cache_functions[1] = caps.exec_functions[1] = DIGEST_SHA1;
 		caps.cache_functions[2] = DIGEST_SHA512;
 	}
+	if (lying_lies(s, LIE_LINKS_REFUSED))
+		caps.symlinks = WIRE_SYMLINKS_DISALLOWED;
+	if (lying_lies(s, LIE_LINKS_UNKNOWN))
+		caps.symlinks = WIRE_SYMLINKS_UNKNOWN;
 	if (lying_lies(s, LIE_NO_EXECUTION))
 		caps.exec_enabled = false;
 	if (lying_lies(s, LIE_NO_AC_UPDATE))
@@ -97,6 +107,7 @@ void lying_update_result(struct listen_call *c, struct rx_view msg)
 	uint8_t key[DIGEST_KEY_MAX];
 	struct wire_update_result m;
 	struct rx_buf **slot;
+	bool other;
 
 	if (lying_begin(c, msg))
 		return;
@@ -109,6 +120,7 @@ void lying_update_result(struct listen_call *c, struct rx_view msg)
 		rx_err_release(&err);
 		return;
 	}
+	other = lying_lies(s, LIE_OTHER_RESULT);
 	pthread_mutex_lock(&s->lock);
 	slot = (struct rx_buf **)rx_map_slot(&s->results, key, digest_key(&m.action, key), NULL);
 	if (!*slot) {
@@ -117,7 +129,8 @@ void lying_update_result(struct listen_call *c, struct rx_view msg)
 	}
 	rx_buf_reset(*slot);
 	rx_buf_add(*slot, m.raw_result.p, m.raw_result.n);
-	rx_buf_add(&out, m.raw_result.p, m.raw_result.n);
+	if (!other)
+		rx_buf_add(&out, m.raw_result.p, m.raw_result.n);
 	pthread_mutex_unlock(&s->lock);
 	lying_reply(c, &out);
 }
@@ -132,8 +145,11 @@ static void send_operation(struct listen_call *c, const struct wire_operation *o
 
 static void send_stage(struct listen_call *c, const char *name, enum wire_stage stage)
 {
-	send_operation(
-		c, &(struct wire_operation){ .name = name, .has_metadata = true, .stage = stage });
+	send_operation(c, &(struct wire_operation){ .name = name,
+						    .has_metadata = true,
+						    .stage = stage,
+						    .stdout_stream = "no/such/stream",
+						    .stderr_stream = "nor/this" });
 }
 
 static struct wire_status missing_status(struct arena *a, const struct digest *d)
@@ -266,6 +282,8 @@ void lying_execute(struct listen_call *c, struct rx_view msg)
 		fail_with(c, &st);
 		return;
 	}
+	if (lying_lies(s, LIE_EXECUTE_SLOW))
+		clock_sleep_ms(lying_n(s, LIE_EXECUTE_SLOW));
 	if (lying_lies(s, LIE_EXECUTE_HANG)) {
 		lying_hang(s, LIE_EXECUTE_HANG);
 		return;

@@ -38,6 +38,7 @@ struct lying {
 	struct rx_map largest;  /* method -> bytes, as a pointer */
 	char *headers[LYING_HEADERS][2];
 	int64_t written;
+	char instance[64];
 	unsigned operations;
 	struct digest last_action;
 	void (*hung)(const char *lie);
@@ -60,6 +61,7 @@ bool lying_lies_of(struct lying *s, enum lie lie, const char *method);
 void lying_hang(struct lying *s, enum lie lie);
 int64_t lying_n(struct lying *s, enum lie lie);
 /* Common to all calls: counts, remembers headers, tells the general lies. True: it was answered. */
+void lying_measure(struct lying *s, const char *name, struct rx_view msg);
 bool lying_begin(struct listen_call *c, struct rx_view msg);
 void lying_fail(struct listen_call *c, int code, const char *message);
 void lying_reply(struct listen_call *c, struct rx_buf *message);

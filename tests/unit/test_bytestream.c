@@ -59,6 +59,13 @@ Test(bytestream, rule_84_85_writes_in_chunks)
 	cr_expect_eq(lying_written(f.server), SIZE);
 }
 
+Test(bytestream, rule_101_messages_hold_at_most_1_mib_of_data)
+{
+	write_good(5 << 20);
+	cr_expect_geq(lying_largest(f.server, "Write"), 1 << 20, "one is full");
+	cr_expect_leq(lying_largest(f.server, "Write"), (1 << 20) + 1024);
+}
+
 Test(bytestream, one_byte_and_exact_chunks)
 {
 	write_good(1);

@@ -745,6 +745,15 @@ Test(cas, answers_that_are_not_protobuf_are_refused)
 	set_free(&s);
 }
 
+/* The limit of what is received leaves room for statuses beside a full batch: such an answer is
+ * read, not refused by gRPC. */
+Test(cas, rule_67_answers_may_be_larger_than_a_batch)
+{
+	lying_tell(f.server, "huge@BatchReadBlobs", -1, 6 << 20);
+	fetch_fails(1, 100, RX_EPARSE, "BatchReadBlobs");
+	cr_expect_eq(lying_calls(f.server, "BatchReadBlobs"), 1);
+}
+
 Test(cas, rule_28_one_function_in_a_fetch)
 {
 	struct digest_list missing = { 0 };

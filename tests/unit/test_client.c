@@ -409,6 +409,28 @@ Test(caps, asked_once)
 	cr_expect_eq(client_function(f.client), DIGEST_SHA256);
 }
 
+Test(caps, rule_36_asked_first_and_with_the_instance)
+{
+	struct rx_err err = { 0 };
+	struct arena a = { 0 };
+	struct digest d;
+	struct result r;
+	bool hit;
+
+	f.settings.instance = "team/a";
+	digest_of(DIGEST_SHA256, "action", 6, &d);
+	lying_tell(f.server, "unauthenticated@GetCapabilities", -1, 0);
+	cr_assert_not(ac_get(fixture_client(&f), &d, NULL, &a, &hit, &r, &err));
+	cr_expect_eq(lying_calls(f.server, "GetActionResult"), 0, "nothing goes before it");
+	rx_err_reset(&err);
+	lying_tell(f.server, "unauthenticated", 0, 0);
+	cr_assert(ac_get(f.client, &d, NULL, &a, &hit, &r, &err), "%s", rx_err_text(&err));
+	cr_expect_eq(lying_calls(f.server, "GetCapabilities"), 2);
+	cr_expect_str_eq(lying_instance(f.server), "team/a");
+	rx_err_release(&err);
+	arena_release(&a);
+}
+
 static const struct caps *caps_of(const char *lie, struct rx_err *err)
 {
 	cr_assert(lying_tell(f.server, lie, -1, 0));
@@ -585,4 +607,18 @@ Test(ac, rule_43_is_not_asked_when_it_says_no)
 	cr_assert(ac_put(fixture_client(&f), &d, &r, &stored, &err));
 	cr_expect_not(stored);
 	cr_expect_eq(lying_calls(f.server, "UpdateActionResult"), 0);
+}
+
+Test(ac, rule_105_the_server_may_store_another_result)
+{
+	struct result_output o;
+	struct result r = some_result(&o);
+	struct rx_err err = { 0 };
+	struct digest d;
+	bool stored = false;
+
+	digest_of(DIGEST_SHA256, "action", 6, &d);
+	lying_tell(f.server, "other-result", -1, 0);
+	cr_assert(ac_put(fixture_client(&f), &d, &r, &stored, &err), "%s", rx_err_text(&err));
+	cr_expect(stored);
 }

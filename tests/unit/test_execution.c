@@ -114,6 +114,30 @@ Test(execution, rule_111_runs_to_its_answer)
 	cr_expect_eq(s.stages[2], STAGE_COMPLETED);
 }
 
+/* The deadline of other calls is not the action's. */
+Test(execution, rule_127_no_deadline_of_a_call)
+{
+	struct execution_outcome out;
+	struct seen s = { 0 };
+
+	f.settings.rpc_timeout_ms = 300;
+	f.settings.retries = 0;
+	f.settings.retries_set = true;
+	lying_tell(f.server, "execute-slow", 1, 1000);
+	run_good(&s, &out);
+	cr_expect(out.executes == 1 && out.waits == 0);
+}
+
+/* The lying server names streams that it does not have; nobody minds. */
+Test(execution, rule_129_streams_of_stdout_that_are_not_there)
+{
+	struct execution_outcome out;
+	struct seen s = { 0 };
+
+	run_good(&s, &out);
+	cr_expect_eq(lying_calls(f.server, "Read"), 0);
+}
+
 Test(execution, rule_112_stages_may_go_backwards)
 {
 	struct execution_outcome out;
@@ -135,6 +159,7 @@ Test(execution, rule_120_a_break_is_waited_out)
 	cr_expect_eq(out.waits, 1);
 }
 
+/* Rule 126 too: an action may run twice, so asking again is safe. */
 Test(execution, rule_120_a_break_before_the_operation_executes_again)
 {
 	struct execution_outcome out;

@@ -204,6 +204,81 @@ Test(server, rule_7_right_hash_wrong_size)
 	cr_expect(fx_missing(&d, 1) == 1, "another size is another blob");
 }
 
+/* The hash and size of "hello" beside more or fewer bytes than that; in the message the two sizes
+ * are apart. */
+Test(server, rule_7_93_size_and_data_are_compared)
+{
+	static const char *const data[] = { "hell", "hello!" };
+	struct rx_view real = RX_VIEW("hello");
+	struct digest d = fx_digest(real);
+	char hex[129];
+
+	fx_start(defaults);
+	digest_hex(&d, hex);
+	for (size_t i = 0; i < RX_COUNT(data); i++) {
+		struct wire_blob_statuses statuses;
+		struct rx_err err = { 0 };
+		struct rx_buf req = { 0 };
+		struct rx_view reply;
+		size_t n = strlen(data[i]);
+
+		/* requests { digest { hash, size_bytes: 5 } data } */
+		rx_buf_addf(&req, "\x12%c\x0a\x44\x0a\x40%s\x10\x05\x12%c%s", (int)(72 + n), hex,
+			    (int)n, data[i]);
+		cr_assert(fx_unary(WIRE_CAS "BatchUpdateBlobs", &req, &reply) == 0, "%s",
+			  fx_status.message);
+		cr_assert(
+			wire_update_reply_unpack(&fx_arena, reply, DIGEST_SHA256, &statuses, &err));
+		cr_assert(statuses.n == 1);
+		cr_expect(statuses.v[0].code == RPC_INVALID_ARGUMENT);
+		cr_expect(fx_missing(&d, 1) == 1);
+	}
+}
+
+/* No compressor is announced, so none is taken: the bytes are not mistaken for the blob. */
+Test(server, rule_49_64_compressed_entries_are_refused)
+{
+	struct rx_view real = RX_VIEW("hello");
+	struct digest d = fx_digest(real);
+	struct wire_blob_statuses statuses;
+	struct wire_capabilities caps;
+	struct rx_err err = { 0 };
+	struct rx_buf req = { 0 };
+	struct rx_view reply;
+	char hex[129];
+
+	fx_start(defaults);
+	caps = capabilities();
+	for (size_t i = 0; i < caps.n_compressors; i++)
+		cr_expect(caps.compressors[i] == COMPRESSOR_IDENTITY);
+	for (size_t i = 0; i < caps.n_batch_compressors; i++)
+		cr_expect(caps.batch_compressors[i] == COMPRESSOR_IDENTITY);
+	digest_hex(&d, hex);
+	/* requests { digest data compressor: ZSTD } */
+	rx_buf_addf(&req, "\x12\x4f\x0a\x44\x0a\x40%s\x10\x05\x12\x05hello\x18\x01", hex);
+	cr_assert(fx_unary(WIRE_CAS "BatchUpdateBlobs", &req, &reply) == 0, "%s",
+		  fx_status.message);
+	cr_assert(wire_update_reply_unpack(&fx_arena, reply, DIGEST_SHA256, &statuses, &err));
+	cr_assert(statuses.n == 1);
+	cr_expect(statuses.v[0].code == RPC_INVALID_ARGUMENT);
+	cr_expect(fx_missing(&d, 1) == 1);
+	/* identity always works */
+	fx_put(real);
+	cr_expect(fx_missing(&d, 1) == 0);
+}
+
+Test(server, rule_54_split_and_splice_are_neither_announced_nor_there)
+{
+	struct wire_capabilities caps;
+	struct rx_buf req = { 0 };
+
+	fx_start(defaults);
+	caps = capabilities();
+	cr_expect(!caps.split && !caps.splice);
+	cr_expect(fx_unary(WIRE_CAS "SplitBlob", &req, NULL) == RPC_UNIMPLEMENTED);
+	cr_expect(fx_unary(WIRE_CAS "SpliceBlob", &req, NULL) == RPC_UNIMPLEMENTED);
+}
+
 Test(server, rule_44_60_batches_have_a_limit)
 {
 	struct rx_view half, rest, more;

@@ -217,7 +217,7 @@ Test(server_bytes, rule_82_92_bad_uploads)
 	}
 }
 
-Test(server_bytes, compressed_uploads_are_refused)
+Test(server_bytes, rule_49_compressed_uploads_are_refused)
 {
 	struct digest d = fx_digest(hello);
 	struct rx_buf name = { 0 };

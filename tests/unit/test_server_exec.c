@@ -210,6 +210,34 @@ Test(server_exec, rule_114_failures_are_results_and_not_cached)
 	}
 }
 
+static int look_up(const struct digest *action)
+{
+	struct rx_buf req = { 0 };
+
+	wire_get_result_pack(&(struct wire_get_result){ .action = *action }, &req);
+	return fx_unary(WIRE_AC "GetActionResult", &req, NULL);
+}
+
+Test(server_exec, rule_107_only_what_succeeded_is_stored)
+{
+	static const struct recipe bad[] = { { .script = "exit 1" },
+					     { .script = "kill -9 $$" },
+					     { .script = "sleep 20", .timeout_s = 1 },
+					     { .script = "true", .do_not_cache = true } };
+	struct wire_operation op;
+	struct digest action;
+
+	fx_start(defaults);
+	for (size_t i = 0; i < RX_COUNT(bad); i++) {
+		action = make_action(bad[i]);
+		cr_assert(execute((struct wire_execute){ .action = action }, &op) == 0);
+		cr_expect(look_up(&action) == RPC_NOT_FOUND, "%s", bad[i].script);
+	}
+	action = make_action((struct recipe){ .script = "true" });
+	cr_assert(execute((struct wire_execute){ .action = action }, &op) == 0);
+	cr_expect(look_up(&action) == 0);
+}
+
 Test(server_exec, rule_124_do_not_cache)
 {
 	struct wire_operation op, first;

@@ -72,6 +72,16 @@ Test(wire_tree, rule_9_names_are_unique_over_all_three_lists)
 	cr_expect_eq(dir.marks, MARK_DUPLICATE | MARK_UNSORTED);
 }
 
+/* Case is the host's business: "A" and "a" are two files. */
+Test(wire_tree, rule_11_names_that_differ_in_case_are_two)
+{
+	cr_assert(reads(RX_VIEW("\x0a\x49\x0a\x01"
+				"A" DIGEST2 FILE_A)),
+		  "%s", rx_err_text(&err));
+	cr_expect_eq(dir.marks, 0);
+	cr_expect_eq(dir.n_files, 2);
+}
+
 Test(wire_tree, rule_10_names_are_one_segment)
 {
 	cr_expect_not(reads(RX_VIEW("\x1a\x05\x0a\x00\x12\x01"
@@ -311,6 +321,30 @@ Test(wire_tree, rule_25_directories_are_unique_and_referenced)
 	cr_expect(complete(&t.tree));
 }
 
+/* What calls itself sorted is still looked at. */
+Test(wire_tree, rule_27_a_sorted_tree_is_checked)
+{
+	RX_CLEANUP(built_release) struct built t;
+
+	build(&t);
+	cr_assert(sorted(&t.tree));
+	/* a child with other bytes is another directory: nobody refers to it, and one is missing */
+	t.a.p[t.a.n - 1] ^= 1;
+	cr_expect_not(sorted(&t.tree));
+	cr_expect_not(complete(&t.tree));
+	t.a.p[t.a.n - 1] ^= 1;
+	/* a child before its parents */
+	t.children[0] = rx_view_of(&t.a);
+	t.children[1] = rx_view_of(&t.b);
+	cr_expect_not(sorted(&t.tree));
+	/* one that nobody refers to */
+	t.children[0] = rx_view_of(&t.b);
+	t.children[1] = rx_view_of(&t.a);
+	t.children[2] = RX_VIEW("");
+	t.tree.n_children = 3;
+	cr_expect_not(sorted(&t.tree));
+}
+
 Test(wire_tree, rule_23_every_directory_is_there)
 {
 	RX_CLEANUP(built_release) struct built t;
@@ -375,6 +409,24 @@ static const char *command_bytes(const struct action *a, enum wire_outputs o, si
 	wire_command_pack(a, o, &out);
 	*n = out.n;
 	return arena_copy(&arena, out.p, out.n);
+}
+
+Test(wire_action, rule_4_empty_strings_are_written_where_they_count)
+{
+	const char *argv[] = { "", "x", "" };
+	struct action_pair env[] = { { "A", "" } };
+	struct action a = { .argv = argv, .n_argv = 3, .env = env, .n_env = 1, .cwd = "" };
+	size_t n;
+	const char *bytes = command_bytes(&a, WIRE_OUTPUT_PATHS, &n);
+
+	/* three arguments; a variable with a name alone; no working_directory */
+	cr_assert(rx_view_eq((struct rx_view){ bytes, n }, RX_VIEW("\x0a\x00\x0a\x01"
+								   "x"
+								   "\x0a\x00\x12\x03\x0a\x01"
+								   "A")));
+	cr_assert(reads_command((struct rx_view){ bytes, n }), "%s", rx_err_text(&err));
+	cr_expect(action.n_argv == 3 && !*action.argv[0] && !*action.argv[2]);
+	cr_expect(action.n_env == 1 && !*action.env[0].value);
 }
 
 Test(wire_action, rule_131_which_output_fields_are_written)
@@ -689,6 +741,28 @@ Test(wire_result, rule_31_digests_are_of_the_function_of_the_action)
 						 "\x10\x01"),
 					 DIGEST_SHA256, &result, &err));
 	cr_expect(strstr(rx_err_text(&err), "ActionResult.stdout_digest"), "%s", rx_err_text(&err));
+}
+
+Test(wire_result, rule_5_negative_numbers_take_ten_bytes)
+{
+	RX_CLEANUP(rx_buf_release) struct rx_buf out = { 0 }, tree = { 0 };
+	struct file_node file = { .name = "a",
+				  .digest = some_digest(1),
+				  .props = { .present = true, .has_mtime = true, .mtime_s = -1 } };
+#define MINUS_1 "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+
+	wire_result_pack(&(struct result){ .exit_code = -1 }, 0, &out);
+	cr_assert(rx_view_eq(rx_view_of(&out), RX_VIEW("\x20" MINUS_1)));
+	cr_assert(wire_result_unpack(&arena, rx_view_of(&out), DIGEST_SHA256, &result, &err));
+	cr_expect_eq(result.exit_code, -1);
+	/* a modification time before 1970, at the end of the only file */
+	wire_directory_pack(&(struct directory){ .files = &file, .n_files = 1 }, &tree);
+	cr_assert_geq(tree.n, 13);
+	cr_expect(rx_view_eq((struct rx_view){ tree.p + tree.n - 13, 13 },
+			     RX_VIEW("\x12\x0b\x08" MINUS_1)));
+	cr_assert(reads(rx_view_of(&tree)), "%s", rx_err_text(&err));
+	cr_expect_eq(dir.files[0].props.mtime_s, -1);
+	cr_expect_eq(dir.marks, 0);
 }
 
 Test(wire_result, everything_survives_the_way_there_and_back)

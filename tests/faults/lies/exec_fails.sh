@@ -12,7 +12,9 @@ for lie in wrong-digest unasked-zstd missing-response caps-3.0 caps-sha1 no-exec
 	lying "$lie"
 	inputs=(-i in.txt -i big)
 	[ "$lie" != disk-full ] || inputs=(-i in.txt) # else either of two uploads may be first
-	fault remex exec -r "$url" --retries 1 --rpc-timeout 1s "${inputs[@]}" -o out.txt -- tool | any_blob
+	outputs=(-o out.txt)
+	[ "$lie" != escaping-paths=-1:2 ] || outputs=(-o link/x -o link)
+	fault remex exec -r "$url" --retries 1 --rpc-timeout 1s "${inputs[@]}" "${outputs[@]}" -- tool | any_blob
 	rm -f out.txt
 done
 for more in "wait-break-stream" "wait-not-found" "wait-unimplemented"; do

@@ -300,6 +300,16 @@ int64_t lying_written(struct lying *s)
 	return n;
 }
 
+int64_t lying_sent(struct lying *s)
+{
+	int64_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->sent;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 static const struct listen_method methods[] = {
 	{ .path = WIRE_CAPABILITIES, .message = lying_capabilities },
 	{ .path = WIRE_CAS "FindMissingBlobs", .message = lying_find_missing },

@@ -112,3 +112,5 @@ const char *lying_instance(struct lying *s);
 char *lying_header(struct lying *s, const char *name);
 /* Message bytes that Write took in all, over all its calls. */
 int64_t lying_written(struct lying *s);
+/* Bytes that Read sent in all, over all its calls. */
+int64_t lying_sent(struct lying *s);

@@ -203,7 +203,11 @@ void lying_call_closed(struct listen_call *c)
 static void send_data(struct listen_call *c, struct rx_view data)
 {
 	struct rx_buf b = { .max = 16 << 20 };
+	struct lying *s = listen_ctx(c);
 
+	pthread_mutex_lock(&s->lock);
+	s->sent += (int64_t)data.n;
+	pthread_mutex_unlock(&s->lock);
 	wire_read_response_add_header(&b, data.n);
 	rx_buf_add(&b, data.p, data.n);
 	listen_send(c, rpc_body_take(&b));

@@ -37,7 +37,7 @@ struct lying {
 	struct rx_map calls;    /* method -> count, as a pointer */
 	struct rx_map largest;  /* method -> bytes, as a pointer */
 	char *headers[LYING_HEADERS][2];
-	int64_t written;
+	int64_t written, sent;
 	char instance[64];
 	unsigned operations;
 	struct digest last_action;

@@ -261,6 +261,7 @@ Test(bytestream, rule_77_resumes_where_it_broke)
 	lying_tell(f.server, "break-read-after", 2, 1 << 20);
 	read_good(SIZE);
 	cr_expect_eq(lying_calls(f.server, "Read"), 3);
+	cr_expect_eq(lying_sent(f.server), SIZE, "nothing came twice");
 }
 
 Test(bytestream, rule_74_a_short_stream_is_a_break)

@@ -257,6 +257,23 @@ Test(server_exec, rule_124_do_not_cache)
 	cr_expect(!op.cached);
 }
 
+Test(server_exec, rule_123_skipping_the_lookup_renews_the_entry)
+{
+	struct wire_operation first, again, cached;
+	struct digest action;
+
+	fx_start(defaults);
+	action = make_action((struct recipe){ .script = "cat /proc/uptime; sleep 0.05" });
+	cr_assert(execute((struct wire_execute){ .action = action }, &first) == 0);
+	cr_assert(execute((struct wire_execute){ .action = action, .skip_cache_lookup = true },
+			  &again) == 0);
+	cr_expect(!again.cached && !rx_view_eq(first.result.stdout_raw, again.result.stdout_raw),
+		  "it ran");
+	cr_assert(execute((struct wire_execute){ .action = action }, &cached) == 0);
+	cr_expect(cached.cached);
+	cr_expect(rx_view_eq(cached.result.stdout_raw, again.result.stdout_raw));
+}
+
 Test(server_exec, rule_123_equal_actions_under_way_are_merged)
 {
 	struct wire_operation a, b, c;

@@ -180,8 +180,8 @@ static bool resolve_remote(struct settle *s, struct connection *k, enum origin *
 	if (!settings_has_remote(s->c->settings, k->remote, &layer)) {
 		RX_CLEANUP(xfreep) char *names = settings_remote_names(s->c->settings);
 
-		rx_fail(err, RX_EUSAGE, "%s%sno remote is named '%s'", at ? at : "",
-			at ? ": " : "", k->remote);
+		rx_fail(err, RX_EUSAGE, "%s%sno remote is named '%s'", at ? at : "", at ? ": " : "",
+			k->remote);
 		rx_hint(err, "%s%s", *names ? "known remotes: " : "no settings file names remotes",
 			names);
 		rx_hint(err, "a URL is grpc://HOST:PORT, grpcs://HOST:PORT or unix:///PATH");

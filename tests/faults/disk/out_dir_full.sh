@@ -21,4 +21,4 @@ echo mine >disk/t/mine
 fault remex cas get --dir --force "$t" -o disk/t | any
 fault sh -c 'remex cas cat '"$d"' >disk/cat'
 rm disk/cat
-fault remex exec --result disk/result.json -o x -- sh -c 'echo x >x'
+fault remex exec --result disk/result.json -o x -- sh -c 'echo x >x' | sed "s,\(result.json\) .*,\1,"
